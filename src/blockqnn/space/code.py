@@ -1,0 +1,182 @@
+"""The network structure code: a block as a list of 5-D vectors (section 3.1, table 1).
+
+A layer is `(index, type, kernel, pred1, pred2)`. Index 0 is the block's input. A layer with one
+predecessor has `pred2 = 0`; for Add and Concat, 0 means the input. The text form is
+`(1,1,3,0,0) (2,7,0,0,0)`; the terminal layer may be left out when typed and is always printed.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+from blockqnn.errors import InputError
+
+LAYER_LIMIT = 255  # no published space comes near it (paper: 23); it bounds what is parsed
+_TEXT_LIMIT = 40 * LAYER_LIMIT  # characters
+_ITEM = re.compile(r"[(\[]\s*([^()\[\]]*?)\s*[)\]]")
+_NUMBER = re.compile(r"\d{1,4}", re.ASCII)
+
+
+class Op(IntEnum):
+    """Layer types with the paper's numbers (table 1)."""
+
+    CONV = 1
+    MAX_POOL = 2
+    AVG_POOL = 3
+    IDENTITY = 4
+    ADD = 5
+    CONCAT = 6
+    TERMINAL = 7
+
+
+class OpRule(NamedTuple):
+    """What table 1 allows for one layer type."""
+
+    kernels: tuple[int, ...]
+    predecessors: int
+
+
+OP_RULES: Mapping[Op, OpRule] = MappingProxyType(
+    {
+        Op.CONV: OpRule((1, 3, 5), 1),
+        Op.MAX_POOL: OpRule((1, 3), 1),
+        Op.AVG_POOL: OpRule((1, 3), 1),
+        Op.IDENTITY: OpRule((0,), 1),
+        Op.ADD: OpRule((0,), 2),
+        Op.CONCAT: OpRule((0,), 2),
+        Op.TERMINAL: OpRule((0,), 0),
+    }
+)
+
+
+class CodeError(InputError):
+    """A code that breaks a rule of the space; the message names the code and the rule."""
+
+
+class Layer(NamedTuple):
+    """One 5-D vector of the code."""
+
+    index: int
+    op: Op
+    kernel: int
+    pred1: int
+    pred2: int
+
+    @property
+    def preds(self) -> tuple[int, ...]:
+        """The indices that the layer really reads: none, one or two."""
+        return (self.pred1, self.pred2)[: OP_RULES[self.op].predecessors]
+
+    def __str__(self) -> str:
+        return f"({self.index},{int(self.op)},{self.kernel},{self.pred1},{self.pred2})"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A legal block: its operations in order, without the terminal layer.
+
+    Raises CodeError when a rule is broken, so an illegal block does not exist.
+    """
+
+    layers: tuple[Layer, ...]
+
+    def __post_init__(self) -> None:
+        _check(self.layers)
+
+    def __str__(self) -> str:
+        return " ".join(map(str, (*self.layers, terminal(len(self.layers) + 1))))
+
+    @property
+    def leaves(self) -> tuple[int, ...]:
+        """Indices of the layers without successor; their concatenation is the block's output."""
+        used = {p for layer in self.layers for p in layer.preds}
+        return tuple(layer.index for layer in self.layers if layer.index not in used)
+
+
+def terminal(index: int) -> Layer:
+    """The layer that ends a block, as layer number `index`."""
+    return Layer(index, Op.TERMINAL, 0, 0, 0)
+
+
+def parse(text: str) -> Block:
+    """The block that a text describes: brackets and commas around it are accepted.
+
+    Raises CodeError, which shows the text and the broken rule.
+    """
+    if len(text) > _TEXT_LIMIT:
+        raise CodeError(f"code of {len(text)} characters: at most {_TEXT_LIMIT} are allowed")
+    items = _ITEM.findall(_without_outer_bracket(text))
+    rest = _ITEM.sub("", _without_outer_bracket(text)).replace(",", "").strip()
+    if rest or not items:
+        where = f"cannot read {_short(rest)}" if rest else "no layer found"
+        raise CodeError(f"code {_short(text)}: {where}; write it as (1,1,3,0,0) (2,7,0,0,0)")
+    layers = [_parse_layer(item, text) for item in items]
+    if layers[-1].op is Op.TERMINAL:
+        if layers[-1] != terminal(len(layers)):
+            raise CodeError(
+                f"code {_short(text)}: the terminal layer {layers[-1]} must be {terminal(len(layers))}"
+            )
+        layers.pop()
+    return Block(tuple(layers))
+
+
+def _without_outer_bracket(text: str) -> str:
+    text = text.strip()
+    pairs = (("[", "]"), ("(", ")"))
+    inner = text[1:-1].strip()
+    wrapped = any(text.startswith(a) and text.endswith(b) for a, b in pairs)
+    return inner if wrapped and inner[:1] in ("(", "[") else text
+
+
+def _parse_layer(item: str, text: str) -> Layer:
+    fields = [field.strip() for field in item.split(",")]
+    if len(fields) != 5 or not all(_NUMBER.fullmatch(field) for field in fields):
+        raise CodeError(
+            f"code {_short(text)}: layer ({_short(item)}) must be five whole numbers"
+            " (index, type, kernel, pred1, pred2)"
+        )
+    index, op, kernel, pred1, pred2 = map(int, fields)
+    if op not in OP_RULES:
+        known = ", ".join(f"{o.value} {op_name(o)}" for o in OP_RULES)
+        raise CodeError(f"layer ({item}): type {op} is unknown; allowed are {known}")
+    return Layer(index, Op(op), kernel, pred1, pred2)
+
+
+def op_name(op: Op) -> str:
+    """The type as people write it: `max pool`."""
+    return op.name.lower().replace("_", " ")
+
+
+def _check(layers: tuple[Layer, ...]) -> None:
+    if not layers:
+        raise CodeError("the block is empty: it needs at least one layer before the terminal one")
+    if len(layers) > LAYER_LIMIT:
+        raise CodeError(f"the block has {len(layers)} layers: at most {LAYER_LIMIT} are allowed")
+    for position, layer in enumerate(layers, start=1):
+        broken = _broken_rule(layer, position)
+        if broken:
+            raise CodeError(f"layer {layer}: {broken}")
+
+
+def _broken_rule(layer: Layer, position: int) -> str | None:
+    name, rule = op_name(layer.op), OP_RULES[layer.op]
+    if layer.index != position:
+        return f"its index must be {position}, one more than the layer before"
+    if layer.op is Op.TERMINAL:
+        return "only the last layer may be the terminal one"
+    if layer.kernel not in rule.kernels:
+        return f"{name} allows kernel {' or '.join(map(str, rule.kernels))}, not {layer.kernel}"
+    if any(not 0 <= p < position for p in layer.preds):
+        return f"predecessors must lie in 0..{position - 1} (0 is the block's input)"
+    if rule.predecessors == 1 and layer.pred2 != 0:
+        return f"{name} has one predecessor, so pred2 must be 0, not {layer.pred2}"
+    if rule.predecessors == 2 and layer.pred1 == layer.pred2:
+        return f"{name} needs two different predecessors, not {layer.pred1} twice"
+    return None
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 60 else text[:57] + "...")

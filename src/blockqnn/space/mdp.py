@@ -1,0 +1,108 @@
+"""The decision process that agents see, and the block space as one (section 3.2, fig. 4)."""
+
+from collections.abc import Hashable, Sequence
+from functools import cache
+from itertools import combinations
+from typing import Protocol, TypeVar
+
+from blockqnn.space.code import OP_RULES, Block, Layer, Op, parse, terminal
+from blockqnn.space.graph import canonical_key
+
+S = TypeVar("S", bound=Hashable)
+A = TypeVar("A", bound=Hashable)
+
+
+class MDP(Protocol[S, A]):
+    """A finite, deterministic decision process whose episodes are designs.
+
+    All an agent may know of a space. States and actions are hashable values; an episode is the
+    sequence of its actions. `text` and `episode` are inverse to each other: the text is what is
+    stored and shown.
+    """
+
+    @property
+    def start(self) -> S: ...
+
+    def actions(self, state: S) -> Sequence[A]:
+        """The legal actions, always in the same order; none at a terminal state."""
+        ...
+
+    def kinds(self, state: S) -> Sequence[Sequence[A]]:
+        """The same actions, those of one kind together."""
+        ...
+
+    def step(self, state: S, action: A) -> S: ...
+
+    def key(self, episode: Sequence[A]) -> str:
+        """Equal only for designs whose measurements may stand for each other."""
+        ...
+
+    def text(self, episode: Sequence[A]) -> str: ...
+
+    def episode(self, text: str) -> tuple[A, ...]: ...
+
+
+INPUT = Layer(0, Op.IDENTITY, 0, 0, 0)  # the start state of fig. 4(a)
+
+
+class BlockSpace:
+    """Blocks of at most `max_layers` operations: a state is the layer last written.
+
+    Predecessors of Add and Concat are proposed as an unordered pair of different layers
+    (smaller index first). After `max_layers` operations only the terminal layer is legal;
+    it is never legal first, so no block is empty.
+    """
+
+    start = INPUT
+
+    def __init__(self, max_layers: int) -> None:
+        self.max_layers = max_layers
+
+    def actions(self, state: Layer) -> tuple[Layer, ...]:
+        return () if state.op is Op.TERMINAL else _actions(state.index + 1, self.max_layers)
+
+    def kinds(self, state: Layer) -> tuple[tuple[Layer, ...], ...]:
+        return () if state.op is Op.TERMINAL else _kinds(state.index + 1, self.max_layers)
+
+    def step(self, state: Layer, action: Layer) -> Layer:
+        """The action is the code of the next layer, and so the next state."""
+        return action
+
+    def key(self, episode: Sequence[Layer]) -> str:
+        return canonical_key(self.block(episode))
+
+    def text(self, episode: Sequence[Layer]) -> str:
+        return str(self.block(episode))
+
+    def episode(self, text: str) -> tuple[Layer, ...]:
+        layers = parse(text).layers
+        return (*layers, terminal(len(layers) + 1))
+
+    def block(self, episode: Sequence[Layer]) -> Block:
+        """The block that a finished episode (terminal layer included) wrote."""
+        return Block(tuple(episode[:-1]))
+
+
+@cache
+def _actions(index: int, max_layers: int) -> tuple[Layer, ...]:
+    return tuple(layer for kind in _kinds(index, max_layers) for layer in kind)
+
+
+@cache
+def _kinds(index: int, max_layers: int) -> tuple[tuple[Layer, ...], ...]:
+    """Legal layers number `index`, grouped by type."""
+    if index > max_layers:
+        return ((terminal(index),),)
+    ones = tuple((p, 0) for p in range(index))
+    pairs = tuple(combinations(range(index), 2))
+    kinds = [
+        tuple(
+            Layer(index, op, kernel, *preds)
+            for kernel in rule.kernels
+            for preds in (ones if rule.predecessors == 1 else pairs)
+        )
+        for op, rule in OP_RULES.items()
+        if op is not Op.TERMINAL
+    ]
+    end = ((terminal(index),),) if index > 1 else ()
+    return (*(kind for kind in kinds if kind), *end)
