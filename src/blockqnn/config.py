@@ -99,7 +99,7 @@ class ExecutionSettings(Values):
 
     executor: Literal["local", "serial"] = "local"
     workers: Count | None = None  # None: one a core
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     timeout: Annotated[float, Field(gt=0)] = 3600.0  # seconds for one candidate
     memory: Count | None = None  # bytes for one worker; None: its share of what is free
 

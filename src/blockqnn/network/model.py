@@ -1,0 +1,86 @@
+"""The network that a plan describes, as a torch module."""
+
+import torch
+from torch import Tensor, nn
+
+from blockqnn.network.ops import OPS, Cell
+from blockqnn.network.plan import STEM_KERNEL, BlockPlan, NetworkPlan
+
+
+class BlockModule(nn.Module):
+    """One block. Shape [N, in_channels, H, W] -> [N, channels, H, W], the leaves concatenated."""
+
+    def __init__(self, plan: BlockPlan) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(OPS[node.op](node) for node in plan.nodes)
+        self._preds = tuple(node.preds for node in plan.nodes)
+        self._leaves = plan.leaves
+        last_reader = {p: i for i, preds in enumerate(self._preds) for p in preds}
+        kept = set(plan.leaves)
+        # values that no later layer reads are let go, so evaluation needs little memory
+        self._done = tuple(
+            tuple(p for p in set(preds) if last_reader[p] == i and p not in kept)
+            for i, preds in enumerate(self._preds)
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        values = {0: x}
+        for i, layer in enumerate(self.layers):
+            values[i + 1] = layer(*(values[p] for p in self._preds[i]))
+            for p in self._done[i]:
+                del values[p]
+        outputs = [values[leaf] for leaf in self._leaves]
+        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1)
+
+
+class Network(nn.Module):
+    """Stem, stages of blocks with 2x2 max pooling between them, ReLU, average pooling, linear.
+
+    Shape [N, C, H, W] normalised -> logits [N, classes].
+    """
+
+    def __init__(self, plan: NetworkPlan) -> None:
+        super().__init__()
+        stem: list[nn.Module] = []
+        for layer in plan.stem:
+            if layer.op == "pool":
+                stem.append(nn.MaxPool2d(2))
+            elif not stem:  # nothing to rectify in an image
+                conv = nn.Conv2d(layer.in_channels, layer.channels, STEM_KERNEL, padding=1, bias=False)
+                stem += [conv, nn.BatchNorm2d(layer.channels)]
+            else:
+                stem.append(Cell(STEM_KERNEL, layer.in_channels, layer.channels))
+        self.stem = nn.Sequential(*stem)
+        self.stages = nn.ModuleList(nn.Sequential(*map(BlockModule, stage)) for stage in plan.stages)
+        self.pool = nn.MaxPool2d(2)
+        self.relu = nn.ReLU()
+        self.head = nn.Linear(plan.features, plan.classes)
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The last stage's output, shape [N, features, h, w]."""
+        x = self.stem(x)
+        for number, stage in enumerate(self.stages):
+            x = stage(self.pool(x) if number else x)
+        return x
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.relu(self.forward_features(x)).mean(dim=(2, 3))
+        logits: Tensor = self.head(features)
+        return logits
+
+
+def build(plan: NetworkPlan, seed: int) -> Network:
+    """The plan's network on the CPU, initialised from `seed` alone (He et al. 2015)."""
+    with torch.device("meta"):
+        network = Network(plan)
+    network = network.to_empty(device="cpu")
+    generator = torch.Generator().manual_seed(seed)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu", generator=generator)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()
+        elif isinstance(module, nn.Linear):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="linear", generator=generator)
+            nn.init.zeros_(module.bias)
+    return network

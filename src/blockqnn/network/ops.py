@@ -1,0 +1,70 @@
+"""The modules of a block's layers: one table from layer type to constructor."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import torch
+from torch import Tensor, nn
+
+from blockqnn.network.plan import PlannedNode
+from blockqnn.space.code import Op
+
+
+class Cell(nn.Module):
+    """Pre-activation convolutional cell: ReLU, convolution (same padding, no bias), BN.
+
+    Section 3.1. Shape [N, in_channels, H, W] -> [N, channels, H, W].
+    """
+
+    def __init__(self, kernel: int, in_channels: int, channels: int) -> None:
+        super().__init__()
+        self.relu = nn.ReLU()
+        self.conv = nn.Conv2d(in_channels, channels, kernel, padding=kernel // 2, bias=False)
+        self.bn = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.bn(self.conv(self.relu(x)))
+        return out
+
+
+class Add(nn.Module):
+    """Elementwise sum; the operand with fewer channels passes a 1x1 cell first."""
+
+    def __init__(self, node: PlannedNode) -> None:
+        super().__init__()
+        self.projected = node.projected
+        if node.projected is not None:
+            self.projection = Cell(1, node.in_channels[node.projected], node.channels)
+
+    def forward(self, a: Tensor, b: Tensor) -> Tensor:
+        if self.projected == 0:
+            return self.projection(a) + b
+        return a + self.projection(b) if self.projected == 1 else a + b
+
+
+class Concat(nn.Module):
+    """Concatenation of channels."""
+
+    def forward(self, *operands: Tensor) -> Tensor:
+        return torch.cat(operands, dim=1)
+
+
+def _pool(pool: type[nn.MaxPool2d | nn.AvgPool2d]) -> Callable[[PlannedNode], nn.Module]:
+    def build(node: PlannedNode) -> nn.Module:
+        if node.kernel == 1:
+            return nn.Identity()
+        return pool(node.kernel, stride=1, padding=node.kernel // 2)
+
+    return build
+
+
+OPS: Mapping[Op, Callable[[PlannedNode], nn.Module]] = MappingProxyType(
+    {
+        Op.CONV: lambda node: Cell(node.kernel, node.in_channels[0], node.channels),
+        Op.MAX_POOL: _pool(nn.MaxPool2d),
+        Op.AVG_POOL: _pool(nn.AvgPool2d),
+        Op.IDENTITY: lambda _: nn.Identity(),
+        Op.ADD: Add,
+        Op.CONCAT: lambda _: Concat(),
+    }
+)

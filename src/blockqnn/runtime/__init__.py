@@ -1,0 +1,1 @@
+"""Runs many evaluations: the search loop, the store, the executors. No torch."""

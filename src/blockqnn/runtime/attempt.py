@@ -1,0 +1,128 @@
+"""One supervised worker process: started, fed, watched, killed. Any platform; more on POSIX."""
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from blockqnn.records import Task
+
+_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+_LINE_LIMIT = 1 << 20  # bytes of one answer
+
+
+class WorkerProcess:
+    """A child that evaluates one task at a time.
+
+    Everything it says arrives in `inbox` as (this, line); (this, None) means that it ended.
+    """
+
+    def __init__(
+        self,
+        evaluator: str,
+        specification: Mapping[str, Any],
+        inbox: "queue.SimpleQueue[tuple[WorkerProcess, bytes | None]]",
+    ) -> None:
+        path = os.pathsep.join(p for p in sys.path if p)
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "blockqnn.runtime.worker", evaluator],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **_ONE_THREAD, "PYTHONPATH": path},
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+        self.started = time.monotonic()
+        self._inbox = inbox
+        self._last_words: deque[str] = deque(maxlen=20)
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._readers = [
+            threading.Thread(target=self._hear, args=(self._process.stdout,), daemon=True),
+            threading.Thread(target=self._overhear, args=(self._process.stderr,), daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+        self._write(json.dumps({"parent": os.getpid(), "specification": specification}))
+
+    def send(self, task: Task) -> None:
+        """Starts the task. A dead child is noticed in the inbox, not here."""
+        self._write(task.model_dump_json())
+
+    def memory(self) -> int:
+        """Bytes of main memory that the child holds; 0 where the system does not tell."""
+        try:
+            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        except (OSError, IndexError, ValueError):
+            return 0
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+    def kill(self) -> None:
+        """Ends the child and every process of its session, whatever state it is in."""
+        if os.name == "posix":
+            try:
+                os.killpg(self.pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
+        self._process.kill()
+        self._process.wait()
+        for reader in self._readers:
+            reader.join(timeout=1)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                try:
+                    pipe.close()
+                except OSError:
+                    pass
+
+    def ended_by(self) -> int:
+        """The exit status; -N where signal N ended it."""
+        return self._process.wait()
+
+    def last_words(self) -> str:
+        """The last line that it wrote to standard error."""
+        self._readers[1].join(timeout=0.5)
+        return self._last_words[-1] if self._last_words else ""
+
+    def _write(self, line: str) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(line.encode() + b"\n")
+            self._process.stdin.flush()
+        except OSError:
+            pass
+
+    def _hear(self, pipe: IO[bytes]) -> None:
+        try:
+            while line := pipe.readline(_LINE_LIMIT):
+                self._inbox.put((self, line))
+        except ValueError:  # closed
+            pass
+        self._inbox.put((self, None))
+
+    def _overhear(self, pipe: IO[bytes]) -> None:
+        try:
+            for line in pipe:
+                if text := line.decode(errors="replace").strip():
+                    self._last_words.append(text[:500])
+        except ValueError:
+            pass
+
+
+def free_memory() -> int | None:
+    """Bytes that new processes may take, where the system tells."""
+    try:
+        lines = Path("/proc/meminfo").read_text().splitlines()
+    except OSError:
+        return None
+    kilobytes = next((line.split()[1] for line in lines if line.startswith("MemAvailable:")), None)
+    return None if kilobytes is None else int(kilobytes) * 1024

@@ -1,0 +1,211 @@
+"""The local executor: one supervised worker process a slot, reused while healthy."""
+
+import os
+import queue
+import signal
+import time
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from blockqnn.records import Failure, FailureKind, Measurement, Observation, Result, Task
+from blockqnn.runtime.attempt import WorkerProcess, free_memory
+from blockqnn.runtime.search import NoWorkerLeft
+
+_LOOK = 0.2  # seconds between two looks at deadlines and memory
+_START_SECONDS = 180.0  # for a worker to become ready
+_FAILED_STARTS = 3  # in a row; then the slot is given up
+_LOSSES = 3  # of one task to killed workers; then it is taken for the culprit
+_TRIES = 2  # of a task that ends its worker, its time or its memory
+_OWN_DEATHS = tuple(
+    -getattr(signal, name)
+    for name in ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT")
+    if hasattr(signal, name)
+)
+_MEMORY_EVIDENCE = 0.8  # of the limit: a SIGKILL above it counts as out of memory
+
+
+@dataclass
+class _Slot:
+    name: str
+    worker: WorkerProcess | None = None
+    ready: bool = False
+    fingerprint: str = ""
+    task: Task | None = None
+    begun: float = 0.0
+    memory: int = 0  # bytes, at the last look
+    failed_starts: int = 0
+
+
+class LocalExecutor:
+    """Evaluates tasks in child processes; no fault of one touches another.
+
+    A worker killed from outside is replaced and its task tried again; the third loss of one task
+    is `crashed`. A worker that exits or crashes by itself: `crashed` the second time; over its
+    time or memory: `timeout` or `out_of_memory` the second time.
+    """
+
+    def __init__(
+        self,
+        evaluator: str,
+        specification: Mapping[str, Any],
+        *,
+        workers: int | None = None,
+        timeout: float = 3600.0,
+        memory: int | None = None,
+    ) -> None:
+        """`timeout` in seconds for a task, `memory` in bytes for a worker (None: its share)."""
+        count = workers or usable_cores()
+        free = free_memory()
+        self._evaluator, self._specification = evaluator, dict(specification)
+        self._timeout = timeout
+        self._memory = memory or (int(0.9 * free / count) if free else None)
+        self._inbox: queue.SimpleQueue[tuple[WorkerProcess, bytes | None]] = queue.SimpleQueue()
+        self._slots = [_Slot(str(number)) for number in range(count)]
+        self._queue: deque[Task] = deque()
+        self._faults: dict[int, Counter[str]] = {}  # by task
+        self._done: list[Result] = []
+        self._last_look = 0.0
+        try:
+            for slot in self._slots:
+                self._start(slot)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def free(self) -> int:
+        busy = sum(slot.task is not None for slot in self._slots)
+        return max(0, len(self._slots) - busy - len(self._queue))
+
+    def submit(self, task: Task) -> None:
+        self._queue.append(task)
+        self._feed()
+
+    def wait(self) -> list[Result]:
+        while not self._done:
+            try:
+                self._heard(*self._inbox.get(timeout=_LOOK))
+            except queue.Empty:
+                pass
+            while not self._inbox.empty():
+                self._heard(*self._inbox.get())
+            if time.monotonic() - self._last_look >= _LOOK:
+                self._look()
+            self._feed()
+        done, self._done = self._done, []
+        return done
+
+    def close(self) -> None:
+        for slot in self._slots:
+            if slot.worker is not None:
+                slot.worker.kill()
+                slot.worker = None
+        self._queue.clear()
+
+    def _start(self, slot: _Slot) -> None:
+        slot.worker = WorkerProcess(self._evaluator, self._specification, self._inbox)
+        slot.ready, slot.task, slot.memory = False, None, 0
+
+    def _feed(self) -> None:
+        """Gives queued tasks to ready, idle workers."""
+        for slot in self._slots:
+            if self._queue and slot.worker is not None and slot.ready and slot.task is None:
+                slot.task, slot.begun = self._queue.popleft(), time.monotonic()
+                slot.worker.send(slot.task)
+
+    def _heard(self, worker: WorkerProcess, line: bytes | None) -> None:
+        slot = next((s for s in self._slots if s.worker is worker), None)
+        if slot is None:  # the last words of a worker that was replaced
+            return
+        if line is None:
+            self._ended(slot, worker)
+        elif not slot.ready:
+            slot.ready, slot.failed_starts = True, 0
+        else:
+            self._answered(slot, line)
+
+    def _answered(self, slot: _Slot, line: bytes) -> None:
+        try:
+            result = Result.model_validate_json(line)
+        except ValidationError:
+            result = None
+        if slot.task is None or result is None or result.number != slot.task.number:
+            self._fault(slot, "bad_result", _TRIES, "bad_result", repr(line[:80]))
+            return
+        self._finish(slot, slot.task, result.outcome, result.observed.fingerprint)
+
+    def _ended(self, slot: _Slot, worker: WorkerProcess) -> None:
+        status, words = worker.ended_by(), worker.last_words()
+        if not slot.ready:
+            slot.failed_starts += 1
+            worker.kill()
+            slot.worker = None
+            if slot.failed_starts < _FAILED_STARTS:
+                self._start(slot)
+            elif all(s.worker is None for s in self._slots):
+                raise NoWorkerLeft(f"no worker starts: {words or f'exit status {status}'}")
+        elif self._memory and slot.memory > _MEMORY_EVIDENCE * self._memory and status < 0:
+            self._fault(slot, "memory", _TRIES, "out_of_memory", _gigabytes(slot.memory))
+        elif status >= 0 or status in _OWN_DEATHS:
+            self._fault(slot, "crash", _TRIES, "crashed", f"exit status {status} {words}".strip())
+        else:
+            self._fault(slot, "loss", _LOSSES, "crashed", f"{_LOSSES} workers were lost with it")
+
+    def _look(self) -> None:
+        """Ends what is over its time or its memory."""
+        self._last_look = now = time.monotonic()
+        for slot in self._slots:
+            if slot.worker is None:
+                continue
+            if not slot.ready:
+                if now - slot.worker.started > _START_SECONDS:
+                    slot.worker.kill()
+                continue
+            slot.memory = slot.worker.memory() or slot.memory
+            if self._memory and slot.memory > self._memory:
+                self._fault(slot, "memory", _TRIES, "out_of_memory", _gigabytes(slot.memory))
+            elif slot.task is not None and now - slot.begun > self._timeout:
+                self._fault(slot, "timeout", _TRIES, "timeout", f"over {self._timeout:g} s")
+
+    def _fault(self, slot: _Slot, fault: str, limit: int, kind: FailureKind, detail: str) -> None:
+        """Replaces the worker; its task is tried again until the fault's limit is reached."""
+        assert slot.worker is not None
+        task = slot.task
+        if task is not None:
+            faults = self._faults.setdefault(task.number, Counter())
+            faults[fault] += 1
+            if faults[fault] >= limit:
+                self._finish(slot, task, Failure(kind=kind, detail=detail), slot.fingerprint)
+            else:
+                self._queue.appendleft(task)
+        slot.worker.kill()
+        self._start(slot)
+
+    def _finish(
+        self, slot: _Slot, task: Task, outcome: Measurement | Failure, fingerprint: str
+    ) -> None:
+        faults = self._faults.pop(task.number, Counter())
+        ended_well = isinstance(outcome, Measurement) or not faults
+        observed = Observation(
+            seconds=time.monotonic() - slot.begun,
+            worker=slot.name,
+            attempts=faults.total() + ended_well,
+            fingerprint=fingerprint,
+        )
+        self._done.append(Result(number=task.number, outcome=outcome, observed=observed))
+        slot.task = None
+
+
+def usable_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB in main memory"

@@ -1,0 +1,208 @@
+"""The search loop, and the protocols of what it drives."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Generic, Protocol, TypeVar
+
+from blockqnn.config import PlanSettings
+from blockqnn.network.plan import OverLimit
+from blockqnn.records import Failure, Measurement, Observation, Result, Task, Trial
+from blockqnn.runtime.fold import Fold, Learner
+from blockqnn.runtime.store import Store
+from blockqnn.seeds import derive, generator
+from blockqnn.space.mdp import MDP
+
+DRAWS = 100  # proposals of one trial at most
+_TRIALS_PER_EVALUATION = 50  # a plan that counts evaluations ends when repeats outnumber them so
+
+
+class Strategy(Learner, Protocol):
+    """Chooses designs. Its state is a fold over `tell`; `ask` changes nothing."""
+
+    def ask(self, share: float, rng: Random, known: AbstractSet[str]) -> tuple[Any, ...]:
+        """One proposal when `share` of the plan is done; all randomness comes from `rng`.
+
+        `known` holds the keys of all earlier trials, those in flight too.
+        """
+        ...
+
+    def epsilon(self, share: float) -> float:
+        """The probability of a random step then, for people to see."""
+        ...
+
+
+class Executor(Protocol):
+    """Evaluates tasks, several at a time. Each submitted task gives exactly one result."""
+
+    @property
+    def free(self) -> int:
+        """How many more tasks can start now."""
+        ...
+
+    def submit(self, task: Task) -> None:
+        """Starts a task; only while `free` is above 0."""
+        ...
+
+    def wait(self) -> list[Result]:
+        """Blocks until at least one result is there; all that are ready, in any order."""
+        ...
+
+    def close(self) -> None:
+        """Drops what is in flight and leaves nothing behind."""
+        ...
+
+
+class NoWorkerLeft(RuntimeError):
+    """No slot can evaluate any more; the run can be resumed."""
+
+
+S = TypeVar("S", bound=Hashable)
+A = TypeVar("A", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class Problem(Generic[S, A]):
+    """What is searched: the space, what it admits, and what an outcome is worth."""
+
+    mdp: MDP[S, A]
+    admit: Callable[[Sequence[A]], float | None]  # density; raises OverLimit
+    reward: Callable[[Trial, Measurement | Failure], float]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What the loop tells while it runs: after each change."""
+
+    fold: Fold
+    running: int
+    epsilon: float
+    share: float
+
+
+def search(
+    problem: Problem[S, A],
+    strategy: Strategy,
+    executor: Executor,
+    store: Store,
+    plan: PlanSettings,
+    *,
+    known: Mapping[str, Measurement] | None = None,
+    source: str = "",
+    report: Callable[[Progress], None] = lambda _: None,
+) -> Fold:
+    """Runs the plan to its end, from wherever the store stands; the finished fold.
+
+    `known` measurements, by key, of the run named `source` count as evaluations. Every state
+    that matters is in the store before the next step relies on it, so a kill at any point costs
+    only what is in flight.
+    """
+    fold = Fold()
+    fold.add_trials(store.trials())
+    fold.add_results(store.results())
+    waiting = fold.unfinished()[::-1]
+    running = 0
+    while True:
+        while (share := _share(fold, plan)) is not None:
+            last_told = max(0, len(fold.iterations) - plan.staleness)
+            if not (last_told == 0 or fold.is_complete(last_told - 1)):
+                break
+            fold.tell_until(last_told, strategy, problem.mdp.episode, problem.reward)
+            share = _share(fold, plan)
+            if share is None:
+                break
+            trials, results = _ask(problem, strategy, fold, plan, share, known or {}, source)
+            store.add(trials, results)
+            fold.add_trials(trials)
+            fold.add_results(results)
+            decided = {r.number for r in results}
+            fresh = [t for t in trials if t.repeat_of is None and t.number not in decided]
+            waiting = fresh[::-1] + waiting
+            report(Progress(fold, running, strategy.epsilon(share), share))
+        while waiting and executor.free:
+            trial = waiting.pop()
+            seed = derive(plan.seed, "train", trial.number)
+            executor.submit(Task(number=trial.number, code=trial.code, seed=seed))
+            running += 1
+        if not running:
+            break
+        done = executor.wait()
+        store.add(results=done)
+        fold.add_results(done)
+        running -= len(done)
+        shown = share if share is not None else 1.0
+        report(Progress(fold, running, strategy.epsilon(shown), shown))
+    fold.tell_until(len(fold.iterations), strategy, problem.mdp.episode, problem.reward)
+    return fold
+
+
+def _share(fold: Fold, plan: PlanSettings) -> float | None:
+    """Which share of the plan the next iteration begins at; None when no more are planned."""
+    size, asked = plan.iteration_size, len(fold.iterations)
+    if plan.count == "trials":
+        left = plan.trials - len(fold.trials)
+        return asked / (asked + -(-left // size)) if left > 0 else None
+    evaluated = fold.evaluated(t for trials in fold.iterations[: fold.told] for t in trials)
+    if evaluated >= plan.trials or len(fold.trials) >= _TRIALS_PER_EVALUATION * plan.trials:
+        return None
+    return evaluated / plan.trials
+
+
+def _ask(
+    problem: Problem[S, A],
+    strategy: Strategy,
+    fold: Fold,
+    plan: PlanSettings,
+    share: float,
+    known: Mapping[str, Measurement],
+    source: str,
+) -> tuple[list[Trial], list[Result]]:
+    """The next iteration's trials, with the outcomes that are clear without an evaluation."""
+    left = plan.trials - len(fold.trials) if plan.count == "trials" else plan.iteration_size
+    first_with_key = dict(fold.first_with_key)
+    trials: list[Trial] = []
+    results: list[Result] = []
+    for number in range(len(fold.trials), len(fold.trials) + min(plan.iteration_size, left)):
+        episode, density, redrawn = _propose(problem, strategy, plan.seed, number, share, first_with_key.keys())
+        key = problem.mdp.key(episode)
+        earlier = first_with_key.setdefault(key, number)
+        trials.append(
+            Trial(
+                number=number,
+                iteration=len(fold.iterations),
+                code=problem.mdp.text(episode),
+                key=key,
+                density=density,
+                redrawn=redrawn,
+                repeat_of=None if earlier == number else earlier,
+            )
+        )
+        if earlier == number and redrawn == DRAWS:
+            detail = f"{DRAWS} proposals over a limit of the space"
+            results.append(Result(number=number, outcome=Failure(kind="over_limit", detail=detail)))
+        elif earlier == number and key in known:
+            observed = Observation(attempts=0, source=source)
+            results.append(Result(number=number, outcome=known[key], observed=observed))
+    return trials, results
+
+
+def _propose(
+    problem: Problem[S, A],
+    strategy: Strategy,
+    seed: int,
+    number: int,
+    share: float,
+    known: AbstractSet[str],
+) -> tuple[tuple[A, ...], float | None, int]:
+    """The first admitted proposal, its density, and how many were dropped before it.
+
+    When none of `DRAWS` is admitted: the last one, without density, and `DRAWS`.
+    """
+    for draw in range(DRAWS):
+        episode = strategy.ask(share, generator(seed, "proposal", number, draw), known)
+        try:
+            return episode, problem.admit(episode), draw
+        except OverLimit:
+            continue
+    return episode, None, DRAWS

@@ -1,0 +1,226 @@
+"""The store: one SQLite file a run, one writer, every answer durable before it counts.
+
+journal_mode=DELETE with synchronous=EXTRA survives power loss; what is ready goes into one
+commit. Nothing is ever changed or deleted: the state of a search is a fold over the rows.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from blockqnn.errors import InputError
+from blockqnn.records import OUTCOME, Observation, Result, Trial
+
+DATABASE, LOCK, CONFIG = "run.sqlite3", "run.lock", "config.yaml"
+SCHEMA_VERSION = 1
+_OURS = {DATABASE, f"{DATABASE}-journal", LOCK, CONFIG}
+_TABLES = (
+    "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    "CREATE TABLE trials (number INTEGER PRIMARY KEY, iteration INTEGER NOT NULL, code TEXT NOT NULL,"
+    " key TEXT NOT NULL, density REAL, redrawn INTEGER NOT NULL, repeat_of INTEGER)",
+    "CREATE TABLE results (number INTEGER PRIMARY KEY REFERENCES trials, outcome TEXT NOT NULL,"
+    " observed TEXT NOT NULL)",
+    "CREATE TABLE events (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL)",
+    f"PRAGMA user_version = {SCHEMA_VERSION}",
+)
+
+
+class Store:
+    """A run's rows. Writers hold the directory's lock for as long as they live.
+
+    Use `create`, `resume` or `read`; close it when done, or use it as a context manager.
+    """
+
+    def __init__(self, directory: Path, connection: sqlite3.Connection, lock: FileLock | None) -> None:
+        self.directory = directory
+        self._connection = connection
+        self._lock = lock
+
+    @classmethod
+    def create(cls, directory: Path, facts: Mapping[str, Any]) -> "Store":
+        """A new run in a directory that is missing or empty, with facts that never change."""
+        refuse_unless_fresh(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = _locked(directory)
+        try:
+            (directory / DATABASE).unlink(missing_ok=True)  # one without tables: a start that was killed
+            store = cls(directory, _connect(directory, "rwc"), lock)
+            with store._transaction() as connection:
+                for statement in _TABLES:
+                    connection.execute(statement)
+                rows = ((name, json.dumps(value, allow_nan=False)) for name, value in facts.items())
+                connection.executemany("INSERT INTO facts VALUES (?, ?)", rows)
+        except BaseException:
+            lock.release()
+            raise
+        return store
+
+    @classmethod
+    def resume(cls, directory: Path) -> "Store":
+        """An existing run, to go on with it."""
+        _require_run(directory)
+        lock = _locked(directory)
+        try:
+            return cls(directory, _checked(_connect(directory, "rw"), directory), lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def read(cls, directory: Path) -> "Store":
+        """An existing run, to look at it; beside a live writer too."""
+        _require_run(directory)
+        _roll_back_if_interrupted(directory)
+        return cls(directory, _checked(_connect(directory, "ro"), directory), None)
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def facts(self) -> dict[str, Any]:
+        rows = self._connection.execute("SELECT name, value FROM facts")
+        return {name: json.loads(value) for name, value in rows}
+
+    def trials(self) -> list[Trial]:
+        """All trials in order of their numbers."""
+        columns = "number, iteration, code, key, density, redrawn, repeat_of"
+        return [
+            Trial(
+                number=n, iteration=i, code=code, key=key, density=density, redrawn=redrawn, repeat_of=of
+            )
+            for n, i, code, key, density, redrawn, of in self._connection.execute(
+                f"SELECT {columns} FROM trials ORDER BY number"
+            )
+        ]
+
+    def results(self) -> list[Result]:
+        """All results, in order of their trials' numbers. Repeats have none of their own."""
+        rows = self._connection.execute("SELECT number, outcome, observed FROM results ORDER BY number")
+        return [
+            Result(
+                number=number,
+                outcome=OUTCOME.validate_json(outcome),
+                observed=Observation.model_validate_json(observed),
+            )
+            for number, outcome, observed in rows
+        ]
+
+    def events(self) -> list[tuple[str, Any]]:
+        """What happened besides trials: (kind, body), in order."""
+        rows = self._connection.execute("SELECT kind, body FROM events ORDER BY id")
+        return [(kind, json.loads(body)) for kind, body in rows]
+
+    def add(self, trials: Sequence[Trial] = (), results: Iterable[Result] = ()) -> None:
+        """Both in one commit; returns when it is durable."""
+        with self._transaction() as connection:
+            connection.executemany(
+                "INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [(t.number, t.iteration, t.code, t.key, t.density, t.redrawn, t.repeat_of) for t in trials],
+            )
+            connection.executemany(
+                "INSERT INTO results VALUES (?, ?, ?)",
+                [(r.number, r.outcome.model_dump_json(), r.observed.model_dump_json()) for r in results],
+            )
+
+    def add_event(self, kind: str, body: Any) -> None:
+        with self._transaction() as connection:
+            row = (kind, json.dumps(body, allow_nan=False))
+            connection.execute("INSERT INTO events (kind, body) VALUES (?, ?)", row)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._connection
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+
+
+def is_run(directory: Path) -> bool:
+    """Whether the directory holds a run that was begun."""
+    path = directory / DATABASE
+    return path.is_file() and path.stat().st_size > 0
+
+
+def refuse_unless_fresh(directory: Path) -> None:
+    """InputError unless the directory is missing, empty, or what a killed start left."""
+    if directory.exists() and not directory.is_dir():
+        raise InputError(f"run directory {directory}: is a file")
+    strange = sorted({p.name for p in directory.glob("*")} - _OURS)
+    if strange:
+        raise InputError(
+            f"run directory {directory}: holds {strange[0]} and no run; name an empty or a new one"
+        )
+
+
+def _require_run(directory: Path) -> None:
+    if not directory.is_dir():
+        raise InputError(f"run {directory}: no such directory")
+    if not is_run(directory):
+        raise InputError(f"run {directory}: holds no run (no {DATABASE})")
+
+
+def _locked(directory: Path) -> FileLock:
+    lock = FileLock(directory / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"run {directory}: is in use by another process") from None
+    return lock
+
+
+def _connect(directory: Path, mode: str) -> sqlite3.Connection:
+    path = (directory / DATABASE).absolute()
+    connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None)
+    connection.execute("PRAGMA busy_timeout = 30000")
+    if mode != "ro":
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA synchronous = EXTRA")
+        connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _checked(connection: sqlite3.Connection, directory: Path) -> sqlite3.Connection:
+    """The connection, if this is a run file of our version."""
+    try:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        connection.execute("SELECT count(*) FROM facts").fetchone()
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise InputError(f"run {directory}: {DATABASE} is no run file ({error})") from None
+    if version != SCHEMA_VERSION:
+        connection.close()
+        raise InputError(
+            f"run {directory}: written in format {version}, this version reads {SCHEMA_VERSION}"
+        )
+    return connection
+
+
+def _roll_back_if_interrupted(directory: Path) -> None:
+    """A reader may not repair what a killed writer left; with the lock free, we may."""
+    if not (directory / f"{DATABASE}-journal").exists():
+        return
+    lock = FileLock(directory / LOCK)
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError):  # a live writer's journal, or a directory that nobody can write
+        return
+    with lock:
+        connection = _connect(directory, "rw")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        connection.close()
+    lock.release(force=True)

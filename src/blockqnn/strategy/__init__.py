@@ -1,0 +1,1 @@
+"""How to choose the next design: Q-learning and its equations, random search. No torch."""

@@ -1,0 +1,129 @@
+"""The Q-learning agent (section 3.2): epsilon-greedy walks, experience replay, a sparse table."""
+
+from collections.abc import Hashable, Sequence
+from collections.abc import Set as AbstractSet
+from hashlib import sha256
+from random import Random
+from typing import Generic, TypeVar
+
+from blockqnn.config import AgentSettings
+from blockqnn.seeds import generator
+from blockqnn.space.mdp import MDP
+from blockqnn.strategy.epsilon import epsilon_at
+from blockqnn.strategy.q_learning import (
+    bellman_target,
+    monte_carlo_return,
+    shaped_reward,
+    step_size,
+    updated,
+)
+from blockqnn.strategy.walk import random_action, walk
+
+S = TypeVar("S", bound=Hashable)
+A = TypeVar("A", bound=Hashable)
+
+
+class QAgent(Generic[S, A]):
+    """Tabular Q-learning over any decision process.
+
+    Its state is a fold over what it was told, in order; `ask` changes nothing. The table holds
+    only the pairs that were updated: any other has the initial value.
+    """
+
+    def __init__(self, mdp: MDP[S, A], settings: AgentSettings, seed: int) -> None:
+        self._mdp = mdp
+        self._settings = settings
+        self._seed = seed
+        self._q: dict[S, dict[A, float]] = {}
+        self._visits: dict[S, dict[A, int]] = {}
+        self._replay: list[tuple[tuple[tuple[S, A], ...], float]] = []
+        self._reward_sum = 0.0
+
+    def epsilon(self, share: float) -> float:
+        return epsilon_at(share, self._settings.epsilon)
+
+    def ask(self, share: float, rng: Random, known: AbstractSet[str]) -> tuple[A, ...]:
+        """A proposal when `share` of the plan is done; `known` are the keys of earlier trials.
+
+        The first walk whose key is not known, or the last of `walks` tries.
+        """
+        epsilon = self.epsilon(share)
+        for _ in range(self._settings.walks - 1):
+            episode = walk(self._mdp, lambda s: self._choose(s, epsilon, rng))
+            if self._mdp.key(episode) not in known:
+                return episode
+        return walk(self._mdp, lambda s: self._choose(s, epsilon, rng))
+
+    def tell(self, iteration: int, told: Sequence[tuple[Sequence[A], float]]) -> None:
+        """The episodes and rewards of one iteration, in trial order; then as many replays."""
+        for episode, reward in told:
+            self._replay.append((self._trajectory(episode), reward))
+            self._reward_sum += reward
+        rng = generator(self._seed, "replay", iteration)
+        for trajectory, reward in rng.choices(self._replay, k=len(told)) if self._replay else ():
+            self._learn(trajectory, reward)
+
+    def fingerprint(self) -> str:
+        """A hash over every Q-value."""
+        rows = sorted(f"{s}{a}{q.hex()}" for s, actions in self._q.items() for a, q in actions.items())
+        return sha256("\n".join(rows).encode()).hexdigest()
+
+    def value(self, state: S, action: A) -> float:
+        """Q(s, a)."""
+        return self._q.get(state, {}).get(action, self._initial_q())
+
+    def _trajectory(self, episode: Sequence[A]) -> tuple[tuple[S, A], ...]:
+        state, pairs = self._mdp.start, []
+        for action in episode:
+            pairs.append((state, action))
+            state = self._mdp.step(state, action)
+        return tuple(pairs)
+
+    def _learn(self, trajectory: tuple[tuple[S, A], ...], r_T: float) -> None:
+        """Eq. 3 to 6 along one trajectory, last step first."""
+        settings = self._settings
+        r_t = shaped_reward(r_T, len(trajectory)) if settings.shaped else 0.0
+        target = r_T
+        for state, action in reversed(trajectory):
+            self._update(state, action, target)
+            if settings.returns == "max":
+                target = bellman_target(r_t, settings.gamma, self._best(state))
+            else:
+                target = monte_carlo_return(r_t, settings.gamma, target)
+
+    def _update(self, state: S, action: A, target: float) -> None:
+        visits = self._visits.setdefault(state, {})
+        visits[action] = visits.get(action, 0) + 1
+        alpha = self._settings.alpha
+        step = step_size(visits[action]) if alpha == "1/visits" else alpha
+        values = self._q.setdefault(state, {})
+        values[action] = updated(values.get(action, self._initial_q()), step, target)
+
+    def _initial_q(self) -> float:
+        initial = self._settings.initial_q
+        if initial == "mean":
+            return self._reward_sum / len(self._replay) if self._replay else 0.0
+        return initial
+
+    def _best(self, state: S) -> float:
+        """max_a Q(s, a) over the legal actions."""
+        values = self._q.get(state)
+        if not values:
+            return self._initial_q()
+        best = max(values.values())
+        return best if len(values) == len(self._mdp.actions(state)) else max(best, self._initial_q())
+
+    def _choose(self, state: S, epsilon: float, rng: Random) -> A:
+        """Epsilon-greedy, ties broken at random."""
+        values = self._q.get(state)
+        if not values or epsilon >= 1 or rng.random() < epsilon:
+            return random_action(self._mdp, state, rng, self._settings.exploration)
+        best = self._best(state)
+        tied = [action for action, q in values.items() if q == best]
+        actions = self._mdp.actions(state)
+        if len(values) == len(actions) or self._initial_q() < best:
+            return tied[0] if len(tied) == 1 else rng.choice(tied)
+        initial = self._initial_q()
+        while values.get(action := rng.choice(actions), initial) != best:
+            pass  # untried actions are most of the many, so few draws are needed
+        return action

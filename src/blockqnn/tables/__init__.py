@@ -1,0 +1,1 @@
+"""Measured tables of other search spaces as decision process and instant evaluator."""

@@ -1,0 +1,88 @@
+"""Complete tables of chains: each row is one choice at each of L positions, with measurements."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from blockqnn.errors import InputError
+from blockqnn.records import Failure, Measurement, Task
+
+ChainState = tuple[int, int]  # (position, last choice)
+
+
+class ChainTable:
+    """A table file as an MDP: the state is the position and the last choice.
+
+    The file is an .npz with `ops` (N, L) of choices into `op_names` and columns of length N;
+    `iso_class`, where present, names rows that are the same architecture. Raises InputError when
+    the rows are not all chains of the space, each once.
+    """
+
+    start: ChainState = (0, -1)
+
+    def __init__(self, path: Path, *, architectures: bool = False) -> None:
+        """With `architectures`, rows of one `iso_class` share a key; else each row has its own."""
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {name: file[name] for name in file.files}
+        except (OSError, ValueError) as error:
+            raise InputError(f"table {path}: cannot be read as .npz ({error})") from None
+        if "ops" not in arrays or "op_names" not in arrays or "adj" in arrays:
+            raise InputError(f"table {path}: not a table of chains (`ops` and `op_names`, no `adj`)")
+        ops = arrays["ops"]
+        self.op_names = tuple(str(name) for name in arrays["op_names"])
+        self.length = ops.shape[1]
+        self._row = {tuple(chain): row for row, chain in enumerate(ops.tolist())}
+        if len(self._row) != len(ops) or len(ops) != len(self.op_names) ** self.length:
+            raise InputError(
+                f"table {path}: {len(self._row)} different chains in {len(ops)} rows; a complete"
+                f" table has {len(self.op_names)}^{self.length}, each once"
+            )
+        self.columns = {n: a for n, a in arrays.items() if a.shape == (len(ops),)}
+        self._iso = self.columns.get("iso_class") if architectures else None
+        if architectures and self._iso is None:
+            raise InputError(f"table {path}: has no column `iso_class`")
+        self._actions = tuple(range(len(self.op_names)))
+        self._kinds = tuple((a,) for a in self._actions)
+
+    def actions(self, state: ChainState) -> tuple[int, ...]:
+        return self._actions if state[0] < self.length else ()
+
+    def kinds(self, state: ChainState) -> tuple[tuple[int, ...], ...]:
+        return self._kinds if state[0] < self.length else ()
+
+    def step(self, state: ChainState, action: int) -> ChainState:
+        return (state[0] + 1, action)
+
+    def key(self, episode: Sequence[int]) -> str:
+        row = self._row[tuple(episode)]
+        return str(row) if self._iso is None else str(int(self._iso[row]))
+
+    def text(self, episode: Sequence[int]) -> str:
+        return " ".join(self.op_names[action] for action in episode)
+
+    def episode(self, text: str) -> tuple[int, ...]:
+        return tuple(self.op_names.index(name) for name in text.split())
+
+    def column(self, name: str) -> np.ndarray:
+        """A column of measurements, or InputError that lists the columns."""
+        if name not in self.columns:
+            raise InputError(f"column {name!r} is not in the table; it has {', '.join(self.columns)}")
+        return self.columns[name]
+
+    def evaluator(self, column: str) -> "TableEvaluator":
+        return TableEvaluator(self, column)
+
+
+class TableEvaluator:
+    """An instant evaluation: looks the accuracy (percent) up."""
+
+    def __init__(self, table: ChainTable, column: str) -> None:
+        self._table = table
+        self._accuracy = table.column(column)
+        self._row = table._row
+
+    def __call__(self, task: Task) -> Measurement | Failure:
+        row = self._row[self._table.episode(task.code)]
+        return Measurement(accuracy=float(self._accuracy[row]), flops=0, params=0)
