@@ -1,0 +1,28 @@
+"""Design small image networks block by block with Q-learning (BlockQNN, CVPR 2018)."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from blockqnn.api import Run, search, train
+    from blockqnn.errors import InputError
+    from blockqnn.space.code import Block, parse
+
+# Imported at first use, so that `import blockqnn` and `blockqnn --help` answer at once.
+_WHERE = {
+    "Block": "blockqnn.space.code",
+    "InputError": "blockqnn.errors",
+    "Run": "blockqnn.api",
+    "parse": "blockqnn.space.code",
+    "search": "blockqnn.api",
+    "train": "blockqnn.api",
+}
+__all__ = ["Block", "InputError", "Run", "__version__", "parse", "search", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _WHERE:
+        return getattr(import_module(_WHERE[name]), name)
+    raise AttributeError(f"module 'blockqnn' has no attribute {name!r}")

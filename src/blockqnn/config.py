@@ -168,7 +168,17 @@ def resolve(preset: str, changes: Mapping[str, Any]) -> Settings:
     """
     if preset not in PRESETS:
         raise InputError(f"preset {preset!r} is unknown; there are {', '.join(PRESETS)}")
-    return checked(Settings, _merged({"preset": preset, **PRESETS[preset]}, changes))
+    return checked(Settings, merged({"preset": preset, **PRESETS[preset]}, changes))
+
+
+def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
+    """The settings with changes (nested dictionaries) on top; InputError as from `resolve`."""
+    return checked(Settings, merged(_nested(settings), changes))
+
+
+def _nested(settings: BaseModel) -> dict[str, Any]:
+    values = {name: getattr(settings, name) for name in type(settings).model_fields}
+    return {k: _nested(v) if isinstance(v, BaseModel) else v for k, v in values.items()}
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -185,13 +195,13 @@ def checked(model: type[M], values: Mapping[str, Any]) -> M:
         raise InputError(f"setting {where} = {first['input']!r}: {reason}") from None
 
 
-def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """A copy of base in which nested values are replaced one by one."""
     result = dict(base)
     for key, value in changes.items():
         old = result.get(key)
         nested = isinstance(value, Mapping)
-        result[key] = _merged(old if isinstance(old, Mapping) else {}, value) if nested else value
+        result[key] = merged(old if isinstance(old, Mapping) else {}, value) if nested else value
     return result
 
 

@@ -29,6 +29,7 @@ class Trial(Record):
     key: str
     density: float | None = None  # of this trial's block; None where the space has none
     redrawn: int = 0  # proposals over a limit that were dropped before this one
+    redrawn_steps: int = 0  # their lengths, summed
     repeat_of: int | None = None  # the earliest trial with the same key, finished or in flight
 
 

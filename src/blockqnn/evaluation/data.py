@@ -101,8 +101,8 @@ def _digest(train: Part, test: Part, classes: tuple[str, ...], settings: DataSet
     hashed = sha256(f"{classes}{settings.validation}{settings.split_seed}".encode())
     for part in (train, test):
         hashed.update(str(part.images.shape).encode())
-        hashed.update(np.ascontiguousarray(part.images))
-        hashed.update(np.ascontiguousarray(part.labels))
+        hashed.update(np.ascontiguousarray(part.images).data)
+        hashed.update(np.ascontiguousarray(part.labels).data)
     return hashed.hexdigest()[:16]
 
 
@@ -129,7 +129,9 @@ def _npz(path: Path) -> dict[str, Any]:
         raise InputError(f"data {path}: cannot be read as .npz ({error})") from None
     missing = [n for n in ("x_train", "y_train", "x_test", "y_test") if n not in arrays]
     if missing:
-        raise InputError(f"data {path}: lacks {', '.join(missing)}; it has {', '.join(arrays) or 'nothing'}")
+        raise InputError(
+            f"data {path}: lacks {', '.join(missing)}; it has {', '.join(arrays) or 'nothing'}"
+        )
     count = _check_labels(arrays, path)
     names = arrays.get("classes", np.arange(count))
     if names.ndim != 1 or len(names) < count:
@@ -158,7 +160,9 @@ def _check_labels(arrays: Mapping[str, NDArray[Any]], path: Path) -> int:
     seen = np.unique(arrays["y_train"])
     extra = np.setdiff1d(arrays["y_test"], seen)
     if len(seen) < 2 or extra.size:
-        reason = f"class {extra[0]} of y_test is not in y_train" if extra.size else "fewer than 2 classes"
+        reason = (
+            f"class {extra[0]} of y_test is not in y_train" if extra.size else "fewer than 2 classes"
+        )
         raise InputError(f"data {path}: {reason}")
     return int(seen.max()) + 1
 
@@ -171,5 +175,6 @@ def _pixels(images: NDArray[Any], where: str) -> Pixels:
     if images.dtype == np.uint8:
         return np.ascontiguousarray(images)
     if images.dtype.kind == "f" and images.min() >= 0 and images.max() <= 1:
-        return np.rint(images * 255).astype(np.uint8)
+        scaled: Pixels = np.rint(images * 255).astype(np.uint8)
+        return scaled
     raise InputError(f"data {where}: must be uint8, or floating point in 0..1 (found {images.dtype})")

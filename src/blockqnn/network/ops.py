@@ -38,8 +38,10 @@ class Add(nn.Module):
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
         if self.projected == 0:
-            return self.projection(a) + b
-        return a + self.projection(b) if self.projected == 1 else a + b
+            a = self.projection(a)
+        elif self.projected == 1:
+            b = self.projection(b)
+        return a + b
 
 
 class Concat(nn.Module):

@@ -10,12 +10,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from blockqnn.records import Task
 
-_ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 _LINE_LIMIT = 1 << 20  # bytes of one answer
 
 
@@ -69,20 +70,16 @@ class WorkerProcess:
     def kill(self) -> None:
         """Ends the child and every process of its session, whatever state it is in."""
         if os.name == "posix":
-            try:
+            with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
         self._process.kill()
         self._process.wait()
         for reader in self._readers:
             reader.join(timeout=1)
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
-                try:
+                with suppress(OSError):
                     pipe.close()
-                except OSError:
-                    pass
 
     def ended_by(self) -> int:
         """The exit status; -N where signal N ended it."""

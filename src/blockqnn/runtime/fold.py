@@ -22,6 +22,7 @@ class Fold:
         self.trials: list[Trial] = []
         self.iterations: list[list[Trial]] = []
         self.first_with_key: dict[str, int] = {}
+        self.fingerprints: set[str] = set()
         self.told = 0  # iterations that the learner was told of
         self._results: dict[int, Result] = {}
         self._missing: list[int] = []  # outcomes still to come, an iteration
@@ -39,6 +40,8 @@ class Fold:
     def add_results(self, results: Iterable[Result]) -> None:
         for result in results:
             self._results[result.number] = result
+            if result.observed.fingerprint:
+                self.fingerprints.add(result.observed.fingerprint)
             self._missing[self.trials[result.number].iteration] -= 1
 
     def outcome(self, trial: Trial) -> Measurement | Failure | None:
@@ -60,9 +63,7 @@ class Fold:
 
     def evaluated(self, trials: Iterable[Trial]) -> int:
         """How many of them are evaluations: no repeat, and a measurement."""
-        return sum(
-            t.repeat_of is None and isinstance(self.outcome(t), Measurement) for t in trials
-        )
+        return sum(t.repeat_of is None and isinstance(self.outcome(t), Measurement) for t in trials)
 
     def tell_until(
         self,
@@ -91,7 +92,7 @@ class Fold:
         for trial in self.trials:
             outcome = self.outcome(trial)
             if isinstance(outcome, Failure):
-                told = outcome.kind
+                told: str = outcome.kind
             else:
                 told = "" if outcome is None else outcome.model_dump_json()
             hashed.update(f"{trial.model_dump_json()}{told}\n".encode())

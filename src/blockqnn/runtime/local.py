@@ -6,6 +6,7 @@ import signal
 import time
 from collections import Counter, deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,6 @@ class _Slot:
     name: str
     worker: WorkerProcess | None = None
     ready: bool = False
-    fingerprint: str = ""
     task: Task | None = None
     begun: float = 0.0
     memory: int = 0  # bytes, at the last look
@@ -87,10 +87,8 @@ class LocalExecutor:
 
     def wait(self) -> list[Result]:
         while not self._done:
-            try:
+            with suppress(queue.Empty):
                 self._heard(*self._inbox.get(timeout=_LOOK))
-            except queue.Empty:
-                pass
             while not self._inbox.empty():
                 self._heard(*self._inbox.get())
             if time.monotonic() - self._last_look >= _LOOK:
@@ -136,7 +134,8 @@ class LocalExecutor:
         if slot.task is None or result is None or result.number != slot.task.number:
             self._fault(slot, "bad_result", _TRIES, "bad_result", repr(line[:80]))
             return
-        self._finish(slot, slot.task, result.outcome, result.observed.fingerprint)
+        attempts = self._faults.pop(result.number, Counter()).total() + 1
+        self._finish(slot, result.outcome, attempts, result.observed.fingerprint)
 
     def _ended(self, slot: _Slot, worker: WorkerProcess) -> None:
         status, words = worker.ended_by(), worker.last_words()
@@ -174,29 +173,27 @@ class LocalExecutor:
     def _fault(self, slot: _Slot, fault: str, limit: int, kind: FailureKind, detail: str) -> None:
         """Replaces the worker; its task is tried again until the fault's limit is reached."""
         assert slot.worker is not None
-        task = slot.task
-        if task is not None:
-            faults = self._faults.setdefault(task.number, Counter())
+        if slot.task is not None:
+            faults = self._faults.setdefault(slot.task.number, Counter())
             faults[fault] += 1
             if faults[fault] >= limit:
-                self._finish(slot, task, Failure(kind=kind, detail=detail), slot.fingerprint)
+                self._finish(slot, Failure(kind=kind, detail=detail), faults.total())
             else:
-                self._queue.appendleft(task)
+                self._queue.appendleft(slot.task)
         slot.worker.kill()
         self._start(slot)
 
     def _finish(
-        self, slot: _Slot, task: Task, outcome: Measurement | Failure, fingerprint: str
+        self, slot: _Slot, outcome: Measurement | Failure, attempts: int, fingerprint: str = ""
     ) -> None:
-        faults = self._faults.pop(task.number, Counter())
-        ended_well = isinstance(outcome, Measurement) or not faults
+        assert slot.task is not None
         observed = Observation(
             seconds=time.monotonic() - slot.begun,
             worker=slot.name,
-            attempts=faults.total() + ended_well,
+            attempts=attempts,
             fingerprint=fingerprint,
         )
-        self._done.append(Result(number=task.number, outcome=outcome, observed=observed))
+        self._done.append(Result(number=slot.task.number, outcome=outcome, observed=observed))
         slot.task = None
 
 

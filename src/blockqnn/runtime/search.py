@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from random import Random
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from blockqnn.config import PlanSettings
 from blockqnn.network.plan import OverLimit
@@ -119,22 +119,29 @@ def search(
             decided = {r.number for r in results}
             fresh = [t for t in trials if t.repeat_of is None and t.number not in decided]
             waiting = fresh[::-1] + waiting
-            report(Progress(fold, running, strategy.epsilon(share), share))
         while waiting and executor.free:
             trial = waiting.pop()
             seed = derive(plan.seed, "train", trial.number)
             executor.submit(Task(number=trial.number, code=trial.code, seed=seed))
             running += 1
+        shown = share if share is not None else 1.0
+        report(Progress(fold, running, strategy.epsilon(shown), shown))
         if not running:
             break
         done = executor.wait()
         store.add(results=done)
+        _note_fingerprints(store, fold, done)
         fold.add_results(done)
         running -= len(done)
-        shown = share if share is not None else 1.0
-        report(Progress(fold, running, strategy.epsilon(shown), shown))
     fold.tell_until(len(fold.iterations), strategy, problem.mdp.episode, problem.reward)
     return fold
+
+
+def _note_fingerprints(store: Store, fold: Fold, results: Sequence[Result]) -> None:
+    """An event where measurements of one run begin to come from a different kind of machine."""
+    new = {r.observed.fingerprint for r in results} - fold.fingerprints - {""}
+    if new and fold.fingerprints:
+        store.add_event("fingerprint", sorted(new))
 
 
 def _share(fold: Fold, plan: PlanSettings) -> float | None:
@@ -164,27 +171,35 @@ def _ask(
     trials: list[Trial] = []
     results: list[Result] = []
     for number in range(len(fold.trials), len(fold.trials) + min(plan.iteration_size, left)):
-        episode, density, redrawn = _propose(problem, strategy, plan.seed, number, share, first_with_key.keys())
-        key = problem.mdp.key(episode)
+        proposal = _propose(problem, strategy, plan.seed, number, share, first_with_key.keys())
+        key = problem.mdp.key(proposal.episode)
         earlier = first_with_key.setdefault(key, number)
         trials.append(
             Trial(
                 number=number,
                 iteration=len(fold.iterations),
-                code=problem.mdp.text(episode),
+                code=problem.mdp.text(proposal.episode),
                 key=key,
-                density=density,
-                redrawn=redrawn,
+                density=proposal.density,
+                redrawn=proposal.redrawn,
+                redrawn_steps=proposal.redrawn_steps,
                 repeat_of=None if earlier == number else earlier,
             )
         )
-        if earlier == number and redrawn == DRAWS:
+        if earlier == number and proposal.redrawn == DRAWS:
             detail = f"{DRAWS} proposals over a limit of the space"
             results.append(Result(number=number, outcome=Failure(kind="over_limit", detail=detail)))
         elif earlier == number and key in known:
             observed = Observation(attempts=0, source=source)
             results.append(Result(number=number, outcome=known[key], observed=observed))
     return trials, results
+
+
+class _Proposal(NamedTuple):
+    episode: tuple[Any, ...]
+    density: float | None
+    redrawn: int
+    redrawn_steps: int
 
 
 def _propose(
@@ -194,15 +209,13 @@ def _propose(
     number: int,
     share: float,
     known: AbstractSet[str],
-) -> tuple[tuple[A, ...], float | None, int]:
-    """The first admitted proposal, its density, and how many were dropped before it.
-
-    When none of `DRAWS` is admitted: the last one, without density, and `DRAWS`.
-    """
+) -> _Proposal:
+    """The first admitted proposal; when none of `DRAWS` is admitted, the last one."""
+    steps = 0
     for draw in range(DRAWS):
         episode = strategy.ask(share, generator(seed, "proposal", number, draw), known)
         try:
-            return episode, problem.admit(episode), draw
+            return _Proposal(episode, problem.admit(episode), draw, steps)
         except OverLimit:
-            continue
-    return episode, None, DRAWS
+            steps += len(episode)
+    return _Proposal(episode, None, DRAWS, steps)

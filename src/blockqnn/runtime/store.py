@@ -22,7 +22,8 @@ _OURS = {DATABASE, f"{DATABASE}-journal", LOCK, CONFIG}
 _TABLES = (
     "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
     "CREATE TABLE trials (number INTEGER PRIMARY KEY, iteration INTEGER NOT NULL, code TEXT NOT NULL,"
-    " key TEXT NOT NULL, density REAL, redrawn INTEGER NOT NULL, repeat_of INTEGER)",
+    " key TEXT NOT NULL, density REAL, redrawn INTEGER NOT NULL,"
+    " redrawn_steps INTEGER NOT NULL, repeat_of INTEGER)",
     "CREATE TABLE results (number INTEGER PRIMARY KEY REFERENCES trials, outcome TEXT NOT NULL,"
     " observed TEXT NOT NULL)",
     "CREATE TABLE events (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL)",
@@ -95,15 +96,9 @@ class Store:
 
     def trials(self) -> list[Trial]:
         """All trials in order of their numbers."""
-        columns = "number, iteration, code, key, density, redrawn, repeat_of"
-        return [
-            Trial(
-                number=n, iteration=i, code=code, key=key, density=density, redrawn=redrawn, repeat_of=of
-            )
-            for n, i, code, key, density, redrawn, of in self._connection.execute(
-                f"SELECT {columns} FROM trials ORDER BY number"
-            )
-        ]
+        names = tuple(Trial.model_fields)
+        rows = self._connection.execute(f"SELECT {', '.join(names)} FROM trials ORDER BY number")
+        return [Trial(**dict(zip(names, row, strict=True))) for row in rows]
 
     def results(self) -> list[Result]:
         """All results, in order of their trials' numbers. Repeats have none of their own."""
@@ -125,9 +120,11 @@ class Store:
     def add(self, trials: Sequence[Trial] = (), results: Iterable[Result] = ()) -> None:
         """Both in one commit; returns when it is durable."""
         with self._transaction() as connection:
+            names = tuple(Trial.model_fields)
+            places = ", ".join(f":{name}" for name in names)
             connection.executemany(
-                "INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [(t.number, t.iteration, t.code, t.key, t.density, t.redrawn, t.repeat_of) for t in trials],
+                f"INSERT INTO trials ({', '.join(names)}) VALUES ({places})",
+                [trial.model_dump() for trial in trials],
             )
             connection.executemany(
                 "INSERT INTO results VALUES (?, ?, ?)",

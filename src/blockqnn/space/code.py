@@ -59,7 +59,7 @@ class CodeError(InputError):
 class Layer(NamedTuple):
     """One 5-D vector of the code."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
     op: Op
     kernel: int
     pred1: int

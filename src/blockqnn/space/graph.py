@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from blockqnn.space.code import Block, Op
 
+_Sign = tuple[int, tuple[int, ...], tuple[tuple[int, int], ...], tuple[int, ...]]
 _CHANNEL_PRESERVING = (Op.MAX_POOL, Op.AVG_POOL, Op.CONCAT)
 
 
@@ -136,7 +137,7 @@ def _colours(g: Graph, ordered: Sequence[bool], output: bool) -> list[int]:
         outputs[p].append(position if output else 0)
 
     def refined(colour: list[int]) -> list[int]:
-        signs = [(colour[0], (), (), ())]
+        signs: list[_Sign] = [(colour[0], (), (), ())]
         for i, node in enumerate(g.nodes, start=1):
             preds = [colour[p] for p in node.preds]
             signs.append(

@@ -64,7 +64,7 @@ class BlockSpace:
     def kinds(self, state: Layer) -> tuple[tuple[Layer, ...], ...]:
         return () if state.op is Op.TERMINAL else _kinds(state.index + 1, self.max_layers)
 
-    def step(self, state: Layer, action: Layer) -> Layer:
+    def step(self, state: Layer, action: Layer) -> Layer:  # noqa: ARG002
         """The action is the code of the next layer, and so the next state."""
         return action
 

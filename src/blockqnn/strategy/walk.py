@@ -20,9 +20,7 @@ def walk(mdp: MDP[S, A], choose: Callable[[S], A]) -> tuple[A, ...]:
     return tuple(episode)
 
 
-def random_action(
-    mdp: MDP[S, A], state: S, rng: Random, exploration: Literal["actions", "types"]
-) -> A:
+def random_action(mdp: MDP[S, A], state: S, rng: Random, exploration: Literal["actions", "types"]) -> A:
     """One uniform draw from the legal actions, or from the actions of a uniformly drawn type."""
     if exploration == "types":
         return rng.choice(rng.choice(mdp.kinds(state)))

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from blockqnn.errors import InputError
 from blockqnn.records import Failure, Measurement, Task
@@ -29,7 +31,7 @@ class ChainTable:
         except (OSError, ValueError) as error:
             raise InputError(f"table {path}: cannot be read as .npz ({error})") from None
         if "ops" not in arrays or "op_names" not in arrays or "adj" in arrays:
-            raise InputError(f"table {path}: not a table of chains (`ops` and `op_names`, no `adj`)")
+            raise InputError(f"table {path}: is not one of chains (`ops`, `op_names`, no `adj`)")
         ops = arrays["ops"]
         self.op_names = tuple(str(name) for name in arrays["op_names"])
         self.length = ops.shape[1]
@@ -39,7 +41,7 @@ class ChainTable:
                 f"table {path}: {len(self._row)} different chains in {len(ops)} rows; a complete"
                 f" table has {len(self.op_names)}^{self.length}, each once"
             )
-        self.columns = {n: a for n, a in arrays.items() if a.shape == (len(ops),)}
+        self.columns: dict[str, NDArray[Any]] = {n: a for n, a in arrays.items() if a.shape == (len(ops),)}
         self._iso = self.columns.get("iso_class") if architectures else None
         if architectures and self._iso is None:
             raise InputError(f"table {path}: has no column `iso_class`")
@@ -65,7 +67,7 @@ class ChainTable:
     def episode(self, text: str) -> tuple[int, ...]:
         return tuple(self.op_names.index(name) for name in text.split())
 
-    def column(self, name: str) -> np.ndarray:
+    def column(self, name: str) -> NDArray[Any]:
         """A column of measurements, or InputError that lists the columns."""
         if name not in self.columns:
             raise InputError(f"column {name!r} is not in the table; it has {', '.join(self.columns)}")

@@ -1,0 +1,38 @@
+"""Device and number format, resolved once, and the fingerprint of what computes."""
+
+import os
+
+import torch
+
+from blockqnn.errors import InputError
+
+
+def resolve_device(name: str) -> str:
+    """`auto` is CUDA where there is one, else the CPU. Raises InputError for one that is absent."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    present = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not present.get(name, False):
+        allowed = ", ".join(n for n, there in present.items() if there)
+        raise InputError(f"device {name!r} is not on this machine; allowed are auto, {allowed}")
+    return name
+
+
+def fingerprint(device: str) -> str:
+    """What the last bits of a measurement may depend on: hardware kind, torch, threads."""
+    if device == "cuda":
+        major, minor = torch.cuda.get_device_capability()
+        kind = f"{torch.cuda.get_device_name()} sm_{major}{minor}"
+    else:
+        kind = torch.backends.cpu.get_cpu_capability() if device == "cpu" else device
+    return f"{kind}; torch {torch.__version__}; {torch.get_num_threads()} thread"
+
+
+def use_one_thread() -> None:
+    """One thread a process: faster in sum than many, and the same bits in every worker."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)

@@ -1,0 +1,121 @@
+"""The early-stop evaluation: a candidate trained briefly (sections 3.3 and 4.2)."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from blockqnn.config import Recipe, Settings
+from blockqnn.errors import InputError
+from blockqnn.evaluation.data import Dataset, load
+from blockqnn.evaluation.device import fingerprint, use_one_thread
+from blockqnn.evaluation.train import DevicePart, accuracy, batches_per_epoch, fit, on_device
+from blockqnn.network.model import Network, build
+from blockqnn.network.plan import NetworkPlan, plan_network
+from blockqnn.records import Failure, Measurement, Task
+from blockqnn.seeds import derive
+from blockqnn.space.code import parse
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    network: Network
+    accuracy: float  # percent of the validation part
+    steps: int
+    restarts: int
+
+
+def train_early_stop(
+    plan: NetworkPlan,
+    training: DevicePart,
+    validation: DevicePart,
+    recipe: Recipe,
+    *,
+    chance: float,
+    seed: int,
+) -> Trained | Failure:
+    """Trains the planned network by the recipe, with the paper's restarts.
+
+    After the first epoch, but not before `restart_after` steps, the validation accuracy must be
+    above `chance` (percent); else training begins anew at `restart_factor` of the learning rate,
+    at most `restarts` times. Then the failure is `no_learning`, or `non_finite`.
+    """
+    judge_at = max(batches_per_epoch(recipe, len(training)), recipe.restart_after)
+    rate = recipe.learning_rate
+    for restart in range(recipe.restarts + 1):
+        network = build(plan, derive(seed, "init", restart)).to(training.images.device)
+        learned = False
+
+        def judge(network: Network = network) -> bool:
+            nonlocal learned
+            learned = accuracy(network, validation) > chance
+            return learned
+
+        fitted = fit(
+            network,
+            training,
+            recipe,
+            learning_rate=rate,
+            seed=derive(seed, "order", restart),
+            judge=judge,
+            judge_at=judge_at,
+        )
+        if learned:
+            if not math.isfinite(fitted.loss):
+                return Failure(kind="non_finite", detail=f"loss after {fitted.steps} steps")
+            return Trained(network, accuracy(network, validation), fitted.steps, restart)
+        rate *= recipe.restart_factor
+    if not math.isfinite(fitted.loss):
+        return Failure(kind="non_finite", detail=f"loss after {recipe.restarts} restarts")
+    return Failure(
+        kind="no_learning", detail=f"not above {chance:.1f} % after {recipe.restarts} restarts"
+    )
+
+
+class EarlyStopEvaluator:
+    """Evaluates block codes on one data set by one recipe; the same bits for the same task."""
+
+    def __init__(self, settings: Settings, dataset: Dataset, device: str) -> None:
+        if device == "cpu":
+            use_one_thread()
+        self._settings = settings
+        self._image, self._classes = dataset.image, len(dataset.classes)
+        self._training = on_device(dataset.train, dataset, device)
+        self._validation = on_device(dataset.validation, dataset, device)
+        self._chance = dataset.chance
+        self.fingerprint = fingerprint(device)
+
+    def __call__(self, task: Task) -> Measurement | Failure:
+        plan = plan_network(parse(task.code), self._settings.skeleton, self._image, self._classes)
+        try:
+            trained = train_early_stop(
+                plan,
+                self._training,
+                self._validation,
+                self._settings.recipe,
+                chance=self._chance,
+                seed=task.seed,
+            )
+        except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
+                return Failure(kind="out_of_memory", detail=str(error).splitlines()[0][:200])
+            raise
+        if isinstance(trained, Failure):
+            return trained
+        return Measurement(
+            accuracy=trained.accuracy,
+            flops=plan.flops,
+            params=plan.params,
+            steps=trained.steps,
+            restarts=trained.restarts,
+        )
+
+
+def make_evaluator(specification: dict[str, Any]) -> EarlyStopEvaluator:
+    """The evaluator that a worker needs: from the settings as JSON, the device and the data's digest."""
+    settings = Settings.model_validate_json(specification["settings"])
+    dataset = load(settings.data)
+    if dataset.digest != specification["digest"]:
+        raise InputError(f"data {settings.data.source!r} changed since the run began")
+    return EarlyStopEvaluator(settings, dataset, specification["device"])

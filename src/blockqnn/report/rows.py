@@ -1,0 +1,161 @@
+"""What people ask of a run: how it stands, its best blocks, how the search moved."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from blockqnn.errors import InputError
+from blockqnn.records import Failure, Measurement, Trial
+from blockqnn.runtime.facts import RunFacts, problem_of, strategy_of
+from blockqnn.runtime.fold import Fold
+from blockqnn.runtime.search import Strategy
+from blockqnn.runtime.store import Store
+from blockqnn.space.code import parse
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An evaluated trial."""
+
+    trial: int
+    code: str
+    accuracy: float  # percent, validation
+    reward: float
+    params: int
+    flops: int  # one image
+
+
+@dataclass(frozen=True)
+class IterationRow:
+    """Means over the trials of consecutive iterations; lengths count operations."""
+
+    first: int
+    last: int
+    epsilon: float
+    accuracy: float | None  # percent, over trials with a measurement, repeats included
+    reward: float
+    length: float  # of the trials
+    proposed_length: float  # of all proposals, those over a limit included
+    repeats: float  # share of the trials
+
+
+@dataclass(frozen=True)
+class RunView:
+    """A run as its store tells it at one moment."""
+
+    directory: Path
+    facts: RunFacts
+    planned: int
+    fold: Fold
+    rewards: tuple[float | None, ...]  # by trial; None: not known yet
+    seconds: float  # of evaluation, summed over the workers
+    strategy: Strategy
+
+    def entries(self) -> list[Entry]:
+        """Evaluated trials by reward, the lowest number first among equals."""
+        rows = []
+        for trial, reward in zip(self.fold.trials, self.rewards, strict=True):
+            outcome = self.fold.outcome(trial)
+            if trial.repeat_of is None and isinstance(outcome, Measurement) and reward is not None:
+                rows.append(
+                    Entry(
+                        trial.number, trial.code, outcome.accuracy, reward, outcome.params, outcome.flops
+                    )
+                )
+        return sorted(rows, key=lambda entry: -entry.reward)
+
+    def status(self) -> dict[str, Any]:
+        """Counts, failures by kind, the best, the trajectory: the contract of `status --json`."""
+        trials = self.fold.trials
+        outcomes = [(t, self.fold.outcome(t)) for t in trials]
+        own = [o for t, o in outcomes if t.repeat_of is None]
+        failures = Counter(o.kind for o in own if isinstance(o, Failure))
+        best = self.entries()[:1]
+        return {
+            "trials": {
+                "planned": self.planned,
+                "finished": sum(o is not None for _, o in outcomes),
+                "evaluated": sum(isinstance(o, Measurement) for o in own),
+                "failed": failures.total(),
+                "reused": sum(t.repeat_of is not None and o is not None for t, o in outcomes),
+                "redrawn": sum(t.redrawn for t in trials),
+                "running": sum(o is None for o in own),
+            },
+            "failures": dict(failures),
+            "best": vars(best[0]) if best else None,
+            "trajectory": self.fold.trajectory(self.strategy),
+            "seconds": round(self.seconds, 1),
+        }
+
+    def trial(self, number: int) -> Trial:
+        """The trial of that number, or InputError."""
+        if not 0 <= number < len(self.fold.trials):
+            raise InputError(
+                f"run {self.directory}: has no trial {number}; it has 0 to {len(self.fold.trials) - 1}"
+            )
+        return self.fold.trials[number]
+
+    def by_iteration(self, rows: int) -> list[IterationRow]:
+        """How the search moved: at most `rows` rows, each over as many iterations."""
+        count = self.fold.complete_iterations()
+        group = max(1, -(-count // rows))
+        return [self._row(first, min(count, first + group)) for first in range(0, count, group)]
+
+    def _row(self, first: int, end: int) -> IterationRow:
+        trials = [t for iteration in self.fold.iterations[first:end] for t in iteration]
+        lengths = [len(parse(t.code).layers) for t in trials]
+        # a dropped proposal's steps include the terminal layer
+        dropped = sum(t.redrawn for t in trials)
+        dropped_layers = sum(t.redrawn_steps for t in trials) - dropped
+        outcomes = [self.fold.outcome(t) for t in trials]
+        accuracies = [o.accuracy for o in outcomes if isinstance(o, Measurement)]
+        share = first / max(len(self.fold.iterations), self._planned_iterations())
+        return IterationRow(
+            first=first + 1,
+            last=end,
+            epsilon=self.strategy.epsilon(share),
+            accuracy=fmean(accuracies) if accuracies else None,
+            reward=fmean(_known(self.rewards[t.number] for t in trials)),
+            length=fmean(lengths),
+            proposed_length=(sum(lengths) + dropped_layers) / (len(trials) + dropped),
+            repeats=fmean(t.repeat_of is not None for t in trials),
+        )
+
+    def _planned_iterations(self) -> int:
+        return -(-self.planned // self.facts.settings.plan.iteration_size)
+
+
+def read(directory: Path) -> RunView:
+    """The run in a directory, as it stands now; beside a live search too.
+
+    Raises InputError when there is none.
+    """
+    with Store.read(directory) as store:
+        facts = RunFacts.model_validate_json(store.facts()["run"])
+        planned = planned_trials(facts, store.events())
+        fold = Fold()
+        fold.add_trials(store.trials())
+        fold.add_results(store.results())
+    problem = problem_of(facts)
+    strategy = strategy_of(facts.settings, problem)
+    fold.tell_until(fold.complete_iterations(), strategy, problem.mdp.episode, problem.reward)
+    rewards = []
+    for trial in fold.trials:
+        outcome = fold.outcome(trial)
+        rewards.append(None if outcome is None else problem.reward(trial, outcome))
+    results = (fold.result(t) for t in fold.trials if t.repeat_of is None)
+    seconds = sum(r.observed.seconds for r in results if r is not None)
+    return RunView(directory, facts, planned, fold, tuple(rewards), seconds, strategy)
+
+
+def planned_trials(facts: RunFacts, events: Sequence[tuple[str, Any]]) -> int:
+    """The planned number, extensions included."""
+    extended: list[int] = [body["trials"] for kind, body in events if kind == "plan"]
+    return max([facts.settings.plan.trials, *extended])
+
+
+def _known(values: Iterable[float | None]) -> list[float]:
+    return [v for v in values if v is not None]

@@ -1,0 +1,101 @@
+"""What a run knows of itself from its first moment, and the search problem that follows."""
+
+import math
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from blockqnn.config import RewardSettings, Settings
+from blockqnn.network.plan import Image, plan_network
+from blockqnn.records import Failure, Measurement, Trial
+from blockqnn.runtime.search import Problem, Strategy
+from blockqnn.space.code import Block, Layer, parse
+from blockqnn.space.graph import density, graph, simplified
+from blockqnn.space.mdp import BlockSpace
+from blockqnn.space.zoo import ZOO
+from blockqnn.strategy.q_agent import QAgent
+from blockqnn.strategy.random_search import RandomSearch
+from blockqnn.strategy.reward import RewardRule, corrected_reward, failure_reward
+
+DTYPE = "float32"
+
+
+class DataFacts(BaseModel):
+    """A data set as a run needs to know it without reading it again."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    digest: str
+    image: Image
+    classes: tuple[str, ...]
+    sizes: tuple[int, int, int]  # images of the training, validation and test part
+    chance: float  # percent of the validation part in the majority class
+
+
+class RunFacts(BaseModel):
+    """Stored when a run begins, never changed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    settings: Settings
+    data: DataFacts
+    device: str
+
+    @property
+    def protocol(self) -> str:
+        """What measurements that stand for each other share: data, skeleton, recipe, dtype, device."""
+        settings = self.settings.model_dump(mode="json")
+        parts = (self.data.digest, settings["skeleton"], settings["recipe"], DTYPE, self.device)
+        return sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def problem_of(facts: RunFacts) -> Problem[Layer, Layer]:
+    """Blocks of the run's space, admitted by its limits, rewarded by its rule."""
+    settings, image = facts.settings, facts.data.image
+    space, rule = BlockSpace(settings.space.max_layers), reward_rule(facts)
+    classes, limits = len(facts.data.classes), settings.space.limits
+
+    def admit(episode: Sequence[Layer]) -> float:
+        block = space.block(episode)
+        plan_network(block, settings.skeleton, image, classes, limits)
+        return block_density(block, settings.reward)
+
+    def reward(trial: Trial, outcome: Measurement | Failure) -> float:
+        if isinstance(outcome, Failure) or trial.density is None:
+            return failure_reward(rule)
+        return corrected_reward(rule, outcome.accuracy, outcome.flops, trial.density)
+
+    return Problem(space, admit, reward)
+
+
+def block_density(block: Block, settings: RewardSettings) -> float:
+    """The density that the reward counts: of the simplified block, or of the raw code."""
+    return density(simplified(block) if settings.density == "simplified" else graph(block))
+
+
+def reward_rule(facts: RunFacts) -> RewardRule:
+    """The run's reward with its reference and its bounds worked out."""
+    settings, reward = facts.settings, facts.settings.reward
+    image, classes = facts.data.image, len(facts.data.classes)
+    exemplar = plan_network(ZOO["resnet-like"], settings.skeleton, image, classes)
+    identity = plan_network(parse("(1,4,0,0,0)"), settings.skeleton, image, classes)
+    highest = settings.space.max_flops or 2 * settings.space.max_params * image.height * image.width
+    return RewardRule(
+        mu=reward.mu,
+        rho=reward.rho,
+        base=math.e if reward.base == "e" else reward.base,
+        reference=exemplar.flops if reward.reference == "resnet-like" else reward.reference,
+        chance=facts.data.chance,
+        flops_bounds=(identity.flops, highest),
+    )
+
+
+def strategy_of(settings: Settings, problem: Problem[Any, Any]) -> Strategy:
+    """The strategy that the settings name, knowing nothing yet."""
+    if settings.strategy == "random":
+        return RandomSearch(problem.mdp, settings.agent.exploration)
+    return QAgent(problem.mdp, settings.agent, settings.plan.seed)
