@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from blockqnn import __version__
 from blockqnn.config import (
@@ -21,10 +21,15 @@ from blockqnn.errors import InputError
 from blockqnn.records import Measurement
 from blockqnn.report import rows
 from blockqnn.report.live import LiveLine
+from blockqnn.report.target import Target, find
 from blockqnn.runtime.facts import DataFacts, RunFacts, problem_of, strategy_of
 from blockqnn.runtime.search import Executor, Progress
 from blockqnn.runtime.search import search as run_loop
 from blockqnn.runtime.store import CONFIG, Store, is_run, refuse_unless_fresh
+from blockqnn.space.code import Block
+
+if TYPE_CHECKING:
+    from blockqnn.training import Model
 
 EVALUATOR = "blockqnn.evaluation.early_stop:make_evaluator"
 _FREE_ON_RESUME = ("execution.executor", "execution.workers", "execution.timeout", "execution.memory")
@@ -83,7 +88,7 @@ def search(
     """
     named = {
         "strategy": strategy,
-        "source": None if source is None else str(Path(source).resolve()),
+        "source": None if source is None else str(Path(source).absolute()),
         "data": {"source": _source(data)},
         "plan": {"seed": seed, "trials": trials},
         "space": {"max_params": max_params, "max_flops": max_flops},
@@ -95,8 +100,50 @@ def search(
     else:
         store, facts, planned = _created(None if run is None else Path(run), preset, changes)
     with store:
-        _search(store, facts, planned, report, live)
+        try:
+            _search(store, facts, planned, report, live)
+        except KeyboardInterrupt:
+            raise Interrupted(store.directory) from None
         return Run(store.directory)
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user stopped a search; the run in `directory` can go on."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__()
+        self.directory = directory
+
+
+def train(
+    target: str | Block,
+    data: str | os.PathLike[str] | None = None,
+    *,
+    preset: str | None = None,
+    skeleton: str | None = None,
+    repeats: tuple[int, ...] | None = None,
+    widths: tuple[int, ...] | None = None,
+    seeds: int = 1,
+    device: str = "auto",
+    out: str | os.PathLike[str] | None = None,
+) -> "Model":
+    """Trains a code, a name or a run's trial (RUN, RUN:TRIAL), and tests it once a seed.
+
+    What is left out is taken from the run, else: CIFAR's skeleton, digits, and the preset that
+    fits the data. Raises InputError for a user's mistake, TrainingFailed when nothing is learned.
+    """
+    from blockqnn.training import train_target
+
+    found = Target(target) if isinstance(target, Block) else find(target)
+    return train_target(
+        found,
+        source=_source(data),
+        preset=preset,
+        skeleton=found.skeleton(skeleton, repeats, widths),
+        seeds=seeds,
+        device=device,
+        out=None if out is None else Path(out),
+    )
 
 
 def _search(
@@ -288,7 +335,7 @@ def _new_directory(name: str) -> Path:
 def _source(data: str | os.PathLike[str] | None) -> str | None:
     if data is None or data == "digits":
         return data
-    return str(Path(data).resolve())
+    return str(Path(data).absolute())
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from fractions import Fraction
 import pytest
 
 from blockqnn.network.plan import SKELETONS, STEM_KERNEL, Image, plan_network
-from blockqnn.space.code import CodeError, Op, parse
+from blockqnn.space.code import CodeError, Op, op_name, parse
 from blockqnn.space.graph import density, graph
-from blockqnn.space.zoo import ZOO, named_or_parsed
+from blockqnn.space.zoo import ZOO
 
 CIFAR = Image(3, 32, 32)
 IMAGENET = Image(3, 224, 224)
@@ -43,6 +43,19 @@ def test_shape_of_the_named_blocks(name, operations, leaves, edges, nodes):
     assert len(block.layers) == operations
     assert block.leaves == leaves
     assert density(graph(block)) == float(Fraction(edges, nodes))
+
+
+@pytest.mark.parametrize(
+    ("name", "boxes"),  # fig. 8, type and kernel of what is drawn
+    [
+        ("block-qnn-a", "conv1 conv1 conv3 conv3 conv3 conv5 conv5 max1 max1 max3 avg3 add0"),
+        ("block-qnn-b", "conv1 conv3 conv3 conv3 conv5 conv5 avg3 add0 concat0"),
+        ("block-qnn-s", "conv1 conv1 conv1 conv3 conv3 conv3 conv3 conv3 conv5 max3 max3 add0 add0"),
+    ],
+)
+def test_layers_of_the_discovered_blocks(name, boxes):
+    layers = [f"{op_name(layer.op).split()[0]}{layer.kernel}" for layer in ZOO[name].layers]
+    assert sorted(layers) == sorted(boxes.split())
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from blockqnn.errors import InputError
 
 LAYER_LIMIT = 255  # no published space comes near it (paper: 23); it bounds what is parsed
 _TEXT_LIMIT = 40 * LAYER_LIMIT  # characters
-_ITEM = re.compile(r"[(\[]\s*([^()\[\]]*?)\s*[)\]]")
+_ITEM = re.compile(r"[(\[]([^()\[\]]*)[)\]]")
 _NUMBER = re.compile(r"\d{1,4}", re.ASCII)
 
 
@@ -141,7 +141,7 @@ def _parse_layer(item: str, text: str) -> Layer:
     index, op, kernel, pred1, pred2 = map(int, fields)
     if op not in OP_RULES:
         known = ", ".join(f"{o.value} {op_name(o)}" for o in OP_RULES)
-        raise CodeError(f"layer ({item}): type {op} is unknown; allowed are {known}")
+        raise CodeError(f"layer ({_short(item)}): type {op} is unknown; allowed are {known}")
     return Layer(index, Op(op), kernel, pred1, pred2)
 
 

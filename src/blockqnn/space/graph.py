@@ -59,9 +59,10 @@ def _is_no_op(op: Op, kernel: int) -> bool:
 def density(graph: Graph) -> float:
     """Edges / nodes, the input counted, the final concat where it has two operands or more.
 
-    Section 3.3; always in [1/2, 3). A graph without operations is one edge from input to output.
+    Section 3.3; always in [1/2, 3). An operand that simplification made the output read several
+    times is one edge. A graph without operations is one edge from input to output.
     """
-    concat = len(graph.output) if len(graph.output) > 1 else 0
+    concat = len(set(graph.output)) if len(graph.output) > 1 else 0
     nodes = 1 + len(graph.nodes) + (concat > 0)
     edges = sum(len(node.preds) for node in graph.nodes) + concat
     return edges / nodes if edges else 0.5
@@ -154,7 +155,10 @@ def _colours(g: Graph, ordered: Sequence[bool], output: bool) -> list[int]:
     level = [0]
     for node in g.nodes:
         level.append(1 + max(level[p] for p in node.preds))
-    start = [(0, 0, 0), *((level[i], n.op, n.kernel) for i, n in enumerate(g.nodes, start=1))]
+    start = [
+        (0, 0, 0, 0),
+        *((level[i], n.op, n.kernel, len(set(n.preds))) for i, n in enumerate(g.nodes, start=1)),
+    ]
     rank = {sign: r for r, sign in enumerate(sorted(set(start)))}
     colour = [rank[sign] for sign in start]
     while True:

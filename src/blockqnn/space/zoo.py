@@ -22,8 +22,3 @@ _CODES = {
 }
 
 ZOO: Mapping[str, Block] = MappingProxyType({name: parse(code) for name, code in _CODES.items()})
-
-
-def named_or_parsed(text: str) -> Block:
-    """The block of that name (in any case), else the block that the code describes."""
-    return ZOO.get(text.strip().lower()) or parse(text)

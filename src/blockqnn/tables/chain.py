@@ -41,7 +41,9 @@ class ChainTable:
                 f"table {path}: {len(self._row)} different chains in {len(ops)} rows; a complete"
                 f" table has {len(self.op_names)}^{self.length}, each once"
             )
-        self.columns: dict[str, NDArray[Any]] = {n: a for n, a in arrays.items() if a.shape == (len(ops),)}
+        self.columns: dict[str, NDArray[Any]] = {
+            n: a for n, a in arrays.items() if a.shape == (len(ops),)
+        }
         self._iso = self.columns.get("iso_class") if architectures else None
         if architectures and self._iso is None:
             raise InputError(f"table {path}: has no column `iso_class`")

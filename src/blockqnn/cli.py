@@ -1,0 +1,293 @@
+"""The command line: reads options, calls the Python interface, prints."""
+
+import json
+import os
+import signal
+import sqlite3
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+from typer.exceptions import TyperException
+
+from blockqnn import __version__
+from blockqnn.errors import InputError
+
+if TYPE_CHECKING:
+    from blockqnn.report.rows import Entry, RunView
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")]
+Preset = Annotated[str | None, typer.Option(help="small, demo, standard or paper; default by the data.")]
+Data = Annotated[str | None, typer.Option(help="digits or a FILE.npz.")]
+SkeletonName = Annotated[str | None, typer.Option("--skeleton", help="cifar, imagenet or small.")]
+Repeats = Annotated[str | None, typer.Option(help="Blocks a stage: 2 or 3,2,2.")]
+Widths = Annotated[str | None, typer.Option(help="Filters a stage: 32,64,128.")]
+
+
+@app.callback(invoke_without_command=True)
+def _main(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    """Design small image networks block by block with Q-learning (BlockQNN)."""
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def search(
+    data: Data = None,
+    run: Annotated[Path | None, typer.Option(help="New, empty, or a run to go on with.")] = None,
+    preset: Preset = None,
+    seed: Annotated[int | None, typer.Option(help="One seed, one search.")] = None,
+    trials: Annotated[int | None, typer.Option(help="Planned trials.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="q-learning or random.")] = None,
+    executor: Annotated[str | None, typer.Option(help="local or serial.")] = None,
+    workers: Annotated[
+        str | None, typer.Option(help="Worker processes: N or auto (one a core).")
+    ] = None,
+    device: Device = None,
+    max_params: Annotated[int | None, typer.Option(help="Of the search network.")] = None,
+    max_flops: Annotated[int | None, typer.Option(help="Of the search network, one image.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Search a block, or go on with the run in --run."""
+    from blockqnn import api
+
+    found = api.search(
+        data,
+        run=run,
+        preset=preset,
+        seed=seed,
+        trials=trials,
+        strategy=strategy,
+        executor=executor,
+        workers=_workers(workers),
+        device=device,
+        max_params=max_params,
+        max_flops=max_flops,
+        live=True,
+    )
+    _print_status(found.path, as_json)
+
+
+@app.command()
+def status(run: Path, as_json: Json = False) -> None:
+    """How a run stands: trials, failures, the best, how the search moved."""
+    _print_status(run, as_json)
+
+
+@app.command()
+def top(
+    run: Path,
+    number: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 10,
+    as_json: Json = False,
+) -> None:
+    """The best blocks of a run, by reward."""
+    from blockqnn.report import rows
+
+    entries = rows.read(run).entries()[:number]
+    if as_json:
+        _print_json([asdict(entry) for entry in entries])
+        return
+    print("trial  accuracy  reward    params       FLOPs  code")
+    for e in entries:
+        print(
+            f"{e.trial:5}  {e.accuracy:7.2f}%  {e.reward:6.2f}  {e.params:8,}  {e.flops:10,}  {e.code}"
+        )
+
+
+@app.command()
+def show(
+    target: Annotated[str, typer.Argument(metavar="CODE|NAME|RUN[:TRIAL]")],
+    skeleton: SkeletonName = None,
+    repeats: Repeats = None,
+    widths: Widths = None,
+    classes: Annotated[int | None, typer.Option(min=2)] = None,
+    image: Annotated[str | None, typer.Option(help="Channels, height, width: 3x32x32.")] = None,
+    as_json: Json = False,
+) -> None:
+    """A block's drawing, size and density."""
+    from blockqnn.network.plan import Image
+    from blockqnn.report.describe import describe
+    from blockqnn.report.drawing import draw
+    from blockqnn.report.target import find
+
+    found = find(target)
+    stacked = found.skeleton(
+        skeleton, _numbers(repeats, "--repeats", ","), _numbers(widths, "--widths", ",")
+    )
+    shape = _numbers(image, "--image", "x") or found.image
+    if len(shape) != 3:
+        raise InputError(f"--image {image!r}: write channels, height and width, as 3x32x32")
+    facts = describe(found.block, stacked, Image(*shape), classes or found.classes)
+    if as_json:
+        _print_json(facts)
+        return
+    print(draw(found.block), end="\n\n")
+    for name, value in facts.items():
+        text = f"{value:,}" if isinstance(value, int) else value
+        print(f"{name:18} {text:.3f}" if isinstance(value, float) else f"{name:18} {text}")
+
+
+@app.command()
+def train(
+    target: Annotated[str, typer.Argument(metavar="CODE|NAME|RUN[:TRIAL]")],
+    out: Annotated[Path, typer.Option(help="New or empty directory for the model.")],
+    data: Data = None,
+    preset: Preset = None,
+    skeleton: SkeletonName = None,
+    repeats: Repeats = None,
+    widths: Widths = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Models to train; each is tested once.")] = 1,
+    device: Device = None,
+    as_json: Json = False,
+) -> None:
+    """Train a block by the early-stop recipe and test it."""
+    from blockqnn import api
+
+    model = api.train(
+        target,
+        data,
+        preset=preset,
+        skeleton=skeleton,
+        repeats=_numbers(repeats, "--repeats", ","),
+        widths=_numbers(widths, "--widths", ","),
+        seeds=seeds,
+        device=device or "auto",
+        out=out,
+    )
+    if as_json:
+        _print_json(model.metrics)
+        return
+    for reading in model.metrics["test_readings"]:
+        print(
+            f"seed {reading['seed']}: test {reading['test_accuracy']:.2f} %,"
+            f" validation {reading['validation_accuracy']:.2f} %"
+        )
+    spread = model.metrics["test_accuracy_deviation"]
+    if spread is not None:
+        print(f"test mean {model.metrics['test_accuracy_mean']:.2f} %, deviation {spread:.2f}")
+    print(f"{model.metrics['params']:,} parameters; model in {out}")
+
+
+def _print_status(run: Path, as_json: bool) -> None:
+    from blockqnn.report import rows
+
+    view = rows.read(run)
+    facts = view.status()
+    if as_json:
+        _print_json(facts)
+        return
+    counts = facts["trials"]
+    kinds = ", ".join(f"{n} {kind}" for kind, n in facts["failures"].items())
+    print(
+        f"{run}: {counts['finished']} of {counts['planned']} trials:"
+        f" {counts['evaluated']} evaluated, {counts['reused']} reused, {counts['failed']} failed"
+        + (f" ({kinds})" if kinds else "")
+        + f", {counts['running']} running; {counts['redrawn']} proposals over a limit"
+    )
+    print(iteration_table(view))
+    best = view.entries()[:1]
+    if best:
+        print(best_block(best[0]))
+
+
+def iteration_table(view: "RunView", rows: int = 12) -> str:
+    """How the search moved, as lines of text."""
+    lines = ["iterations  epsilon  accuracy  reward  length  proposed  repeats"]
+    for row in view.by_iteration(rows):
+        accuracy = "      -" if row.accuracy is None else f"{row.accuracy:6.2f}%"
+        lines.append(
+            f"{row.first:4}-{row.last:<5}  {row.epsilon:7.2f}  {accuracy:>8}  {row.reward:6.2f}"
+            f"  {row.length:6.2f}  {row.proposed_length:8.2f}  {row.repeats:6.0%}"
+        )
+    return "\n".join(lines)
+
+
+def best_block(entry: "Entry") -> str:
+    """The best trial with its drawing, as lines of text."""
+    from blockqnn.report.drawing import draw
+    from blockqnn.space.code import parse
+
+    return (
+        f"best: trial {entry.trial}, validation accuracy {entry.accuracy:.2f} %, reward"
+        f" {entry.reward:.2f}, {entry.params:,} parameters, {entry.flops:,} FLOPs\n{entry.code}\n\n"
+        + draw(parse(entry.code))
+    )
+
+
+def _print_json(document: Any) -> None:
+    print(json.dumps(document, indent=2, allow_nan=False))
+
+
+def _numbers(text: str | None, option: str, separator: str) -> tuple[int, ...] | None:
+    if text is None:
+        return None
+    parts = text.split(separator)
+    if not all(part.strip().isdecimal() and len(part) < 10 for part in parts):
+        raise InputError(f"{option} {text!r}: whole numbers separated by {separator!r}")
+    return tuple(map(int, parts))
+
+
+def _workers(text: str | None) -> int | None:
+    if text is None or text == "auto":
+        return None
+    numbers = _numbers(text, "--workers", ",")
+    if numbers is None or len(numbers) != 1 or numbers[0] < 1:
+        raise InputError(f"--workers {text!r}: a number from 1, or auto")
+    return numbers[0]
+
+
+def _stop(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """The program: exit status 0 done, 2 wrong use, 1 anything else, 130 interrupted."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _stop)
+    try:
+        status = app(standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except TyperException as error:
+        _fail(2, error.format_message())
+    except InputError as error:
+        _fail(2, str(error))
+    except (KeyboardInterrupt, typer.Abort) as error:
+        directory = getattr(error, "directory", None)
+        _fail(
+            130,
+            f"interrupted; go on with: blockqnn search --run {directory}"
+            if directory
+            else "interrupted",
+        )
+    except BrokenPipeError:  # whoever read our output has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (RuntimeError, OSError, sqlite3.Error) as error:
+        if "BLOCKQNN_DEBUG" in os.environ:
+            raise
+        _fail(1, str(error))
+
+
+def _fail(status: int, message: str) -> NoReturn:
+    """One line on standard error."""
+    print(f"blockqnn: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

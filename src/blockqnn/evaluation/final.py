@@ -1,0 +1,46 @@
+"""Training a chosen network and testing it: the only place that reads the test part."""
+
+import time
+from dataclasses import dataclass
+
+from blockqnn.config import Recipe
+from blockqnn.evaluation.data import Dataset
+from blockqnn.evaluation.device import use_one_thread
+from blockqnn.evaluation.early_stop import train_early_stop
+from blockqnn.evaluation.train import accuracy, on_device
+from blockqnn.network.model import Network
+from blockqnn.network.plan import NetworkPlan
+from blockqnn.records import Failure
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """A trained network; accuracies in percent."""
+
+    network: Network
+    seed: int
+    validation_accuracy: float
+    test_accuracy: float  # read once, after the last step
+    seconds: float
+
+
+def train_and_test(
+    plan: NetworkPlan, dataset: Dataset, recipe: Recipe, *, seed: int, device: str
+) -> Tested | Failure:
+    """Trains by the early-stop recipe, then reads the test part once; nothing is chosen by it."""
+    begin = time.monotonic()
+    if device == "cpu":
+        use_one_thread()
+    trained = train_early_stop(
+        plan,
+        on_device(dataset.train, dataset, device),
+        on_device(dataset.validation, dataset, device),
+        recipe,
+        chance=dataset.chance,
+        seed=seed,
+    )
+    if isinstance(trained, Failure):
+        return trained
+    test_accuracy = accuracy(trained.network, on_device(dataset.test, dataset, device))
+    seconds = time.monotonic() - begin
+    return Tested(trained.network, seed, trained.accuracy, test_accuracy, seconds)

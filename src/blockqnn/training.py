@@ -1,0 +1,139 @@
+"""`train`: from a code, a name or a run to a tested model in a directory."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+from safetensors.torch import save_file
+
+from blockqnn import __version__
+from blockqnn.config import Settings, preset_for, resolve
+from blockqnn.errors import InputError
+from blockqnn.evaluation.data import Dataset, load
+from blockqnn.evaluation.device import resolve_device
+from blockqnn.evaluation.final import Tested, train_and_test
+from blockqnn.network.model import Network
+from blockqnn.network.plan import NetworkPlan, Skeleton, plan_network
+from blockqnn.records import Failure
+from blockqnn.report.target import Target
+from blockqnn.space.code import Block
+
+
+class TrainingFailed(RuntimeError):
+    """The network did not learn; nothing was written."""
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A trained network with what it is made of and how well it does."""
+
+    network: Network
+    config: dict[str, Any]
+    metrics: dict[str, Any]
+
+
+def train_target(
+    target: Target,
+    *,
+    source: str | None,
+    preset: str | None,
+    skeleton: Skeleton,
+    seeds: int,
+    device: str,
+    out: Path | None,
+) -> Model:
+    """Trains the block `seeds` times (seeds 0, 1, ...) and tests each model once.
+
+    The first seed's model is the one that is kept. Raises InputError for wrong use, before
+    anything is trained, and TrainingFailed when a network does not learn.
+    """
+    if seeds < 1:
+        raise InputError(f"seeds {seeds}: at least 1")
+    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"out {out}: exists and is not an empty directory")
+    settings = _settings(target, source, preset)
+    dataset = load(settings.data)
+    if target.facts is None and preset is None:
+        side = max(dataset.image.height, dataset.image.width)
+        settings = resolve(preset_for(side, len(dataset.train)), {})
+    plan = plan_network(target.block, skeleton, dataset.image, len(dataset.classes))
+    device = resolve_device(device)
+    tested = []
+    for seed in range(seeds):
+        outcome = train_and_test(plan, dataset, settings.recipe, seed=seed, device=device)
+        if isinstance(outcome, Failure):
+            raise TrainingFailed(f"training with seed {seed}: {outcome.kind}, {outcome.detail}")
+        tested.append(outcome)
+    model = Model(
+        tested[0].network,
+        _config(target.block, skeleton, dataset, settings),
+        _metrics(plan, tested),
+    )
+    if out is not None:
+        write(model, out)
+    return model
+
+
+def write(model: Model, out: Path) -> None:
+    """model.safetensors, config.json and metrics.json."""
+    out.mkdir(parents=True, exist_ok=True)
+    tensors = {name: t.contiguous().cpu() for name, t in model.network.state_dict().items()}
+    save_file(tensors, out / "model.safetensors")
+    for name, content in (("config", model.config), ("metrics", model.metrics)):
+        (out / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _settings(target: Target, source: str | None, preset: str | None) -> Settings:
+    """The run's own settings, or the preset's, for the data that was named."""
+    data = {} if source is None else {"data": {"source": source}}
+    if target.facts is None or preset is not None:
+        return resolve(preset or "standard", data)
+    run = target.facts.settings
+    if source is None:
+        return run
+    return run.model_copy(update={"data": run.data.model_copy(update={"source": source})})
+
+
+def _config(block: Block, skeleton: Skeleton, dataset: Dataset, settings: Settings) -> dict[str, Any]:
+    return {
+        "blockqnn": __version__,
+        "code": str(block),
+        "skeleton": {
+            "stem": list(skeleton.stem),
+            "widths": list(skeleton.widths),
+            "repeats": list(skeleton.repeats),
+        },
+        "image": list(dataset.image),
+        "classes": list(dataset.classes),
+        "preprocessing": {
+            "scale": "0..1",
+            "mean": dataset.mean.tolist(),
+            "deviation": dataset.deviation.tolist(),
+        },
+        "data": dataset.name,
+        "recipe": settings.recipe.model_dump(mode="json"),
+    }
+
+
+def _metrics(plan: NetworkPlan, tested: list[Tested]) -> dict[str, Any]:
+    """The first seed's numbers, and all readings of the test part with mean and deviation."""
+    accuracies = [t.test_accuracy for t in tested]
+    return {
+        "test_accuracy": tested[0].test_accuracy,
+        "validation_accuracy": tested[0].validation_accuracy,
+        "params": plan.params,
+        "flops": plan.flops,
+        "seconds": round(sum(t.seconds for t in tested), 3),
+        "test_accuracy_mean": fmean(accuracies),
+        "test_accuracy_deviation": stdev(accuracies) if len(accuracies) > 1 else None,
+        "test_readings": [
+            {
+                "seed": t.seed,
+                "test_accuracy": t.test_accuracy,
+                "validation_accuracy": t.validation_accuracy,
+            }
+            for t in tested
+        ],
+    }

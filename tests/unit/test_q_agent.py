@@ -1,0 +1,139 @@
+"""The agent on a decision process so small that the whole table is known."""
+
+from collections import Counter
+from random import Random
+
+import pytest
+
+from blockqnn.config import AgentSettings
+from blockqnn.seeds import generator
+from blockqnn.strategy.q_agent import QAgent
+from blockqnn.strategy.random_search import RandomSearch
+
+PAPER = AgentSettings(alpha=0.5, returns="max", shaped=True, initial_q=0.0, epsilon=((0.0, 1),), walks=1)
+DEFAULT = AgentSettings(epsilon=((0.0, 1),), walks=1)
+
+
+class TwoSteps:
+    """Choose a or b, then c or d: states are what was chosen so far."""
+
+    start = ""
+
+    def actions(self, state):
+        return {0: ("a", "b"), 1: ("c", "d")}.get(len(state), ())
+
+    def kinds(self, state):
+        return (self.actions(state),) if self.actions(state) else ()
+
+    def step(self, state, action):
+        return state + action
+
+    def key(self, episode):
+        return "".join(episode)
+
+    def text(self, episode):
+        return "".join(episode)
+
+    def episode(self, text):
+        return tuple(text)
+
+
+def taught(settings, *iterations):
+    agent = QAgent(TwoSteps(), settings, seed=0)
+    for number, told in enumerate(iterations):
+        agent.tell(number, [(tuple(code), reward) for code, reward in told])
+    return agent
+
+
+def test_one_trajectory_by_equations_3_to_6():
+    agent = taught(PAPER, [("ac", 8.0)])
+    assert agent.value("a", "c") == 4.0  # eq. 4: 0.5 * 0 + 0.5 * 8
+    assert agent.value("", "a") == 4.0  # eq. 5 and 6: 0.5 * (8 / 2 + max(4, 0))
+    assert agent.value("", "b") == 0.0
+
+
+def test_the_same_trajectory_again():
+    agent = taught(PAPER, [("ac", 8.0)], [("ac", 8.0)])
+    assert agent.value("a", "c") == 6.0  # 0.5 * 4 + 0.5 * 8
+    assert agent.value("", "a") == 7.0  # 0.5 * 4 + 0.5 * (4 + 6)
+
+
+def test_max_looks_at_untried_actions_too():
+    settings = PAPER.model_copy(update={"shaped": False})
+    agent = taught(settings, [("ac", -8.0)])
+    assert agent.value("a", "c") == -4.0
+    assert agent.value("", "a") == 0.0  # max(-4, 0 of the untried d), not -4
+
+
+def test_monte_carlo_with_one_over_visits_is_the_mean_of_what_followed():
+    agent = taught(DEFAULT, [("ac", 8.0)], [("ac", 8.0)])
+    assert agent.value("", "a") == agent.value("a", "c") == 8.0
+
+
+def test_the_initial_value_is_the_mean_reward():
+    agent = taught(DEFAULT, [("ac", 8.0), ("bd", 2.0)])
+    assert agent.value("b", "c") == 5.0
+
+
+def test_replays_are_as_many_as_trials_and_come_from_all_told():
+    counts = Counter()
+    for seed in range(400):
+        agent = QAgent(TwoSteps(), DEFAULT, seed)
+        agent.tell(0, [(("a", "c"), 1.0), (("b", "d"), 2.0)])
+        counts[tuple(sorted((s, a) for s, acts in agent._visits.items() for a in acts))] += 1
+        assert sum(agent._visits[""].values()) == 2
+    both = next(n for pairs, n in counts.items() if len(pairs) == 4)
+    assert 150 < both < 250  # with replacement: both are drawn half of the time
+
+
+def test_greedy_takes_the_best_and_breaks_ties_at_random():
+    agent = taught(DEFAULT, [("ac", 8.0)], [("bd", 1.0)], [("ac", 8.0)], [("bd", 1.0)])
+    assert {agent.ask(1.0, Random(seed), set())[0] for seed in range(20)} == {"a"}
+    equal = QAgent(TwoSteps(), DEFAULT, seed=0)
+    assert {"".join(equal.ask(1.0, Random(s), set())) for s in range(60)} == {"ac", "ad", "bc", "bd"}
+
+
+def test_an_untried_action_is_taken_when_the_tried_are_worse():
+    agent = taught(PAPER, [("ac", -8.0)])
+    assert {"".join(agent.ask(1.0, Random(seed), set()))[0] for seed in range(20)} == {"a", "b"}
+    assert {agent.ask(1.0, Random(seed), set())[1] for seed in range(60)} == {"c", "d"}
+    assert "ac" not in {"".join(agent.ask(1.0, Random(seed), set())) for seed in range(60)}
+
+
+@pytest.mark.parametrize(("epsilon", "low", "high"), [(0.0, 0, 0), (0.5, 180, 320), (1.0, 420, 580)])
+def test_epsilon_is_the_share_of_random_steps(epsilon, low, high):
+    settings = DEFAULT.model_copy(update={"epsilon": ((epsilon, 1),)})
+    agent = taught(settings, [("ac", 8.0)], [("ac", 8.0)], [("bd", 1.0)], [("bd", 1.0)])
+    other = sum(agent.ask(0.0, Random(seed), set())[0] == "b" for seed in range(1000))
+    assert low <= other <= high
+
+
+def test_known_proposals_are_walked_again():
+    settings = AgentSettings(epsilon=((1.0, 1),), walks=50)
+    agent = QAgent(TwoSteps(), settings, seed=0)
+    for seed in range(20):
+        assert agent.ask(0.0, Random(seed), {"ac", "ad", "bc"}) == ("b", "d")
+    assert agent.ask(0.0, Random(0), {"ac", "ad", "bc", "bd"})  # all known: a repeat
+
+
+def test_ask_changes_nothing():
+    agent = taught(DEFAULT, [("ac", 8.0)])
+    before = agent.fingerprint()
+    agent.ask(0.5, Random(1), set())
+    assert agent.fingerprint() == before
+
+
+def test_random_search_proposes_what_the_agent_explores():
+    agent = QAgent(TwoSteps(), AgentSettings(epsilon=((1.0, 1),), walks=1), seed=0)
+    search = RandomSearch(TwoSteps())
+    for number in range(50):
+        rngs = [generator(3, "proposal", number, 0) for _ in range(2)]
+        assert agent.ask(0.0, rngs[0], set()) == search.ask(0.0, rngs[1], set())
+
+
+def test_exploring_types_draws_the_type_first():
+    space_kinds = TwoSteps()
+    space_kinds.kinds = lambda s: (("a",), ("b",)) if not s else TwoSteps.kinds(space_kinds, s)
+    search = RandomSearch(space_kinds, exploration="types")
+    first = Counter(search.ask(0.0, Random(seed), set())[0] for seed in range(400))
+    assert 150 < first["a"] < 250
