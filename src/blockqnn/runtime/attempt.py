@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,12 +17,14 @@ from blockqnn.records import Task
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 _LINE_LIMIT = 1 << 20  # bytes of one answer
+_PATIENCE = 0.5  # seconds for what takes milliseconds, or else is given up
 
 
 class WorkerProcess:
     """A child that evaluates one task at a time.
 
-    Everything it says arrives in `inbox` as (this, line); (this, None) means that it ended.
+    Everything it says arrives in `inbox` as (this, line); (this, None) means that it ended, or that
+    its answers did.
     """
 
     def __init__(
@@ -44,7 +45,7 @@ class WorkerProcess:
         self.pid = self._process.pid
         self.started = time.monotonic()
         self._inbox = inbox
-        self._last_words: deque[str] = deque(maxlen=20)
+        self.last_words = ""  # the last line that it wrote to standard error
         assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._readers = [
@@ -68,51 +69,50 @@ class WorkerProcess:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
     def kill(self) -> None:
-        """Ends the child and every process of its session, whatever state it is in."""
+        """Ends the child and every process of its group, whatever state it is in."""
         if os.name == "posix":
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
         self._process.kill()
-        self._process.wait()
-        for reader in self._readers:
-            reader.join(timeout=1)
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
+        with suppress(subprocess.TimeoutExpired):  # stuck in the kernel: it is left there
+            self._process.wait(_PATIENCE)
+        for reader in self._readers:  # one lives on if a process that left the group holds its pipe
+            reader.join(_PATIENCE)
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+
+    def is_dead(self) -> bool:
+        """Whether it ended; processes that it left behind can keep that out of the inbox."""
+        return self._process.poll() is not None
 
     def ended_by(self) -> int:
-        """The exit status; -N where signal N ended it."""
-        return self._process.wait()
-
-    def last_words(self) -> str:
-        """The last line that it wrote to standard error."""
-        self._readers[1].join(timeout=0.5)
-        return self._last_words[-1] if self._last_words else ""
+        """The child's exit status, -N where signal N ended it; kills what it left behind."""
+        with suppress(subprocess.TimeoutExpired):  # its answers end a moment before itself
+            self._process.wait(_PATIENCE)
+        self.kill()
+        status = self._process.returncode
+        return -9 if status is None else status
 
     def _write(self, line: str) -> None:
         assert self._process.stdin is not None
-        try:
+        with suppress(OSError):
             self._process.stdin.write(line.encode() + b"\n")
             self._process.stdin.flush()
-        except OSError:
-            pass
 
     def _hear(self, pipe: IO[bytes]) -> None:
-        try:
-            while line := pipe.readline(_LINE_LIMIT):
+        with pipe:
+            while (line := pipe.readline(_LINE_LIMIT)).endswith(b"\n"):
                 self._inbox.put((self, line))
-        except ValueError:  # closed
-            pass
+            if len(line) == _LINE_LIMIT:  # endless: no more of it is read
+                self._inbox.put((self, line))
         self._inbox.put((self, None))
 
     def _overhear(self, pipe: IO[bytes]) -> None:
-        try:
-            for line in pipe:
+        with pipe:
+            while line := pipe.readline(_LINE_LIMIT):
                 if text := line.decode(errors="replace").strip():
-                    self._last_words.append(text[:500])
-        except ValueError:
-            pass
+                    self.last_words = text[:500]
 
 
 def free_memory() -> int | None:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from blockqnn.records import Failure, FailureKind, Measurement, Observation, Result, Task
 from blockqnn.runtime.attempt import WorkerProcess, free_memory
 from blockqnn.runtime.search import NoWorkerLeft
+from blockqnn.runtime.worker import READY
 
 _LOOK = 0.2  # seconds between two looks at deadlines and memory
 _START_SECONDS = 180.0  # for a worker to become ready
@@ -78,19 +79,21 @@ class LocalExecutor:
 
     @property
     def free(self) -> int:
-        busy = sum(slot.task is not None for slot in self._slots)
-        return max(0, len(self._slots) - busy - len(self._queue))
+        idle = sum(slot.worker is not None and slot.task is None for slot in self._slots)
+        return max(0, idle - len(self._queue))
 
     def submit(self, task: Task) -> None:
+        assert self.free, "submit only into a free slot"
         self._queue.append(task)
+        self._hear_all()
         self._feed()
 
     def wait(self) -> list[Result]:
+        assert self._done or self._queue or any(s.task for s in self._slots), "nothing was submitted"
         while not self._done:
             with suppress(queue.Empty):
                 self._heard(*self._inbox.get(timeout=_LOOK))
-            while not self._inbox.empty():
-                self._heard(*self._inbox.get())
+            self._hear_all()
             if time.monotonic() - self._last_look >= _LOOK:
                 self._look()
             self._feed()
@@ -105,7 +108,10 @@ class LocalExecutor:
         self._queue.clear()
 
     def _start(self, slot: _Slot) -> None:
-        slot.worker = WorkerProcess(self._evaluator, self._specification, self._inbox)
+        try:
+            slot.worker = WorkerProcess(self._evaluator, self._specification, self._inbox)
+        except OSError as error:
+            raise NoWorkerLeft(f"no worker starts: {error}") from error
         slot.ready, slot.task, slot.memory = False, None, 0
 
     def _feed(self) -> None:
@@ -115,33 +121,37 @@ class LocalExecutor:
                 slot.task, slot.begun = self._queue.popleft(), time.monotonic()
                 slot.worker.send(slot.task)
 
+    def _hear_all(self) -> None:
+        while not self._inbox.empty():
+            self._heard(*self._inbox.get())
+
     def _heard(self, worker: WorkerProcess, line: bytes | None) -> None:
         slot = next((s for s in self._slots if s.worker is worker), None)
-        if slot is None:  # the last words of a worker that was replaced
+        if slot is None:  # it was replaced
             return
         if line is None:
             self._ended(slot, worker)
-        elif not slot.ready:
+        elif slot.ready:
+            self._answered(slot, worker, line)
+        elif line == READY.encode():  # whatever else a starting Python says is no answer
             slot.ready, slot.failed_starts = True, 0
-        else:
-            self._answered(slot, line)
 
-    def _answered(self, slot: _Slot, line: bytes) -> None:
+    def _answered(self, slot: _Slot, worker: WorkerProcess, line: bytes) -> None:
         try:
             result = Result.model_validate_json(line)
         except ValidationError:
             result = None
         if slot.task is None or result is None or result.number != slot.task.number:
+            worker.kill()
             self._fault(slot, "bad_result", _TRIES, "bad_result", repr(line[:80]))
             return
         attempts = self._faults.pop(result.number, Counter()).total() + 1
         self._finish(slot, result.outcome, attempts, result.observed.fingerprint)
 
     def _ended(self, slot: _Slot, worker: WorkerProcess) -> None:
-        status, words = worker.ended_by(), worker.last_words()
+        status, words = worker.ended_by(), worker.last_words
         if not slot.ready:
             slot.failed_starts += 1
-            worker.kill()
             slot.worker = None
             if slot.failed_starts < _FAILED_STARTS:
                 self._start(slot)
@@ -160,27 +170,29 @@ class LocalExecutor:
         for slot in self._slots:
             if slot.worker is None:
                 continue
+            if slot.worker.is_dead() or (not slot.ready and now - slot.worker.started > _START_SECONDS):
+                self._ended(slot, slot.worker)
+                continue
             if not slot.ready:
-                if now - slot.worker.started > _START_SECONDS:
-                    slot.worker.kill()
                 continue
             slot.memory = slot.worker.memory() or slot.memory
             if self._memory and slot.memory > self._memory:
+                slot.worker.kill()
                 self._fault(slot, "memory", _TRIES, "out_of_memory", _gigabytes(slot.memory))
             elif slot.task is not None and now - slot.begun > self._timeout:
+                slot.worker.kill()
                 self._fault(slot, "timeout", _TRIES, "timeout", f"over {self._timeout:g} s")
 
     def _fault(self, slot: _Slot, fault: str, limit: int, kind: FailureKind, detail: str) -> None:
-        """Replaces the worker; its task is tried again until the fault's limit is reached."""
-        assert slot.worker is not None
+        """Replaces a dead worker; its task is tried again until the fault's limit is reached."""
         if slot.task is not None:
             faults = self._faults.setdefault(slot.task.number, Counter())
             faults[fault] += 1
             if faults[fault] >= limit:
+                del self._faults[slot.task.number]
                 self._finish(slot, Failure(kind=kind, detail=detail), faults.total())
             else:
                 self._queue.appendleft(slot.task)
-        slot.worker.kill()
         self._start(slot)
 
     def _finish(

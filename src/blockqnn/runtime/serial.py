@@ -1,37 +1,45 @@
-"""The serial executor: one task at a time in this process, for tests and debugging."""
+"""The serial executor: evaluates in this process, for tests, debugging and instant evaluations."""
 
 import time
 
-from blockqnn.records import Result, Task
+from blockqnn.records import Observation, Result, Task
 from blockqnn.runtime.worker import Evaluate, attempt
 
 
 class SerialExecutor:
-    """Evaluates a task when its result is waited for."""
+    """Evaluates what was submitted, in order, when its results are waited for.
 
-    def __init__(self, evaluate: Evaluate) -> None:
+    More than one slot only makes sense for instant evaluations: their results come, and are
+    stored, together.
+    """
+
+    def __init__(self, evaluate: Evaluate, slots: int = 1) -> None:
         self._evaluate = evaluate
-        self._task: Task | None = None
+        self._slots = slots
+        self._tasks: list[Task] = []
 
     @property
     def free(self) -> int:
-        return 0 if self._task else 1
+        return self._slots - len(self._tasks)
 
     def submit(self, task: Task) -> None:
-        assert self._task is None, "one task at a time"
-        self._task = task
+        assert self.free, "submit only into a free slot"
+        self._tasks.append(task)
 
     def wait(self) -> list[Result]:
-        assert self._task is not None, "nothing was submitted"
-        task, self._task = self._task, None
-        begin = time.monotonic()
-        outcome = attempt(self._evaluate, task)
-        observed = {
-            "seconds": time.monotonic() - begin,
-            "worker": "serial",
-            "fingerprint": getattr(self._evaluate, "fingerprint", ""),
-        }
-        return [Result.model_validate({"number": task.number, "outcome": outcome, "observed": observed})]
+        assert self._tasks, "nothing was submitted"
+        tasks, self._tasks = self._tasks, []
+        return [self._result(task) for task in tasks]
 
     def close(self) -> None:
-        self._task = None
+        self._tasks.clear()
+
+    def _result(self, task: Task) -> Result:
+        begin = time.monotonic()
+        outcome = attempt(self._evaluate, task)
+        observed = Observation(
+            seconds=time.monotonic() - begin,
+            worker="serial",
+            fingerprint=getattr(self._evaluate, "fingerprint", ""),
+        )
+        return Result(number=task.number, outcome=outcome, observed=observed)

@@ -14,11 +14,14 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any, TextIO
+from typing import Any, BinaryIO
 
-from blockqnn.records import Failure, Measurement, Observation, Result, Task
+from pydantic import ValidationError
+
+from blockqnn.records import OUTCOME, Failure, Measurement, Observation, Result, Task
 
 Evaluate = Callable[[Task], Measurement | Failure]
+READY = "ready\n"
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -32,25 +35,44 @@ def evaluator(name: str, specification: dict[str, Any]) -> Evaluate:
 def attempt(evaluate: Evaluate, task: Task) -> Measurement | Failure:
     """The task's outcome: whatever goes wrong inside an evaluation becomes a value here."""
     try:
-        return evaluate(task)
+        return _checked(evaluate(task))
     except MemoryError:
         return Failure(kind="out_of_memory")
     except Exception as error:
-        return Failure(kind="error", detail=f"{type(error).__name__}: {error}"[:500])
+        if _is_not_finite(error):
+            return Failure(kind="non_finite", detail="an outcome that is no finite number")
+        text = f"{type(error).__name__}: {error}"[:500]
+        return Failure(kind="error", detail=text.encode(errors="backslashreplace").decode())
+
+
+def _checked(outcome: object) -> Measurement | Failure:
+    """The outcome, if it is one that can be stored."""
+    if not isinstance(outcome, Measurement | Failure):
+        raise TypeError(f"the evaluator returned {outcome!r}")
+    return OUTCOME.validate_python(outcome.model_dump())
+
+
+def _is_not_finite(error: Exception) -> bool:
+    """Whether a record was refused for a NaN or an infinity."""
+    return isinstance(error, ValidationError) and any(
+        e["type"] == "finite_number" for e in error.errors()
+    )
 
 
 def main() -> None:
-    # Only the protocol goes to the real standard output; what libraries print goes to stderr.
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    # Only the protocol uses the real standard streams: what libraries print goes to stderr.
+    questions = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
-    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-    start = json.loads(sys.stdin.readline() or "null")
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    start = json.loads(questions.readline() or b"null")
     if start is None:
         return
     _die_with(start["parent"])
-    threading.Thread(target=_read, args=(sys.stdin, lines), daemon=True).start()
+    threading.Thread(target=_read, args=(questions, lines), daemon=True).start()
     evaluate = evaluator(sys.argv[1], start["specification"])
-    answers.write(json.dumps({"ready": getattr(evaluate, "fingerprint", "")}) + "\n")
+    answers.write(READY)
     while True:
         task = Task.model_validate_json(lines.get())
         outcome = attempt(evaluate, task)
@@ -59,7 +81,7 @@ def main() -> None:
         answers.write(result.model_dump_json() + "\n")
 
 
-def _read(source: TextIO, lines: "queue.SimpleQueue[str]") -> None:
+def _read(source: BinaryIO, lines: "queue.SimpleQueue[bytes]") -> None:
     """Hands lines on; at their end the coordinator is gone, and so is this process's purpose."""
     for line in source:
         lines.put(line)
@@ -67,11 +89,18 @@ def _read(source: TextIO, lines: "queue.SimpleQueue[str]") -> None:
 
 
 def _die_with(parent: int) -> None:
-    """Asks Linux to kill this process when its parent dies, even inside C code."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    """Asks Linux to kill this process when its parent dies, even inside C code; its forks too."""
+    if sys.platform != "linux":
+        return
+    prctl = ctypes.CDLL(None).prctl
+
+    def request(parent: int) -> None:
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it died before the request
             os._exit(0)
+
+    request(parent)
+    os.register_at_fork(after_in_child=lambda: request(os.getppid()))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,107 @@
+"""What tests run as a process of its own, to kill it: `python -m faults.driver COMMAND ...`."""
+
+import sys
+import time
+from contextlib import closing
+from pathlib import Path
+
+from blockqnn.config import resolve
+from blockqnn.network.plan import Image
+from blockqnn.records import Task
+from blockqnn.runtime.facts import DataFacts, RunFacts, problem_of, strategy_of
+from blockqnn.runtime.local import LocalExecutor
+from blockqnn.runtime.search import Executor, Progress, search
+from blockqnn.runtime.serial import SerialExecutor
+from blockqnn.runtime.store import Store, is_run
+from faults.evaluators import pretend
+
+NAP = 0.004  # seconds at most, so that results arrive in another order each time
+
+
+def hold(directory: str, moment: str, *codes: str) -> None:
+    """One busy worker for each code and an idle one, until this process is ended."""
+    specification = {"directory": directory}
+    with closing(
+        LocalExecutor("faults.evaluators:make", specification, workers=len(codes) + 1)
+    ) as executor:
+        for number, code in enumerate(codes):
+            executor.submit(Task(number=number, code=code, seed=0))
+        if moment == "busy":
+            executor.submit(Task(number=len(codes), code="good", seed=0))
+            executor.wait()
+            while len(list(Path(directory).iterdir())) <= len(codes):
+                executor.submit(Task(number=len(codes), code="good", seed=0))
+                executor.wait()
+        print(moment, flush=True)
+        time.sleep(1000)
+
+
+def pretended(staleness: int) -> RunFacts:
+    """A search of 200 trials in a tight space: with redraws, repeats and failures."""
+    changes = {
+        "plan": {"trials": 200, "staleness": staleness, "seed": 5},
+        "space": {"max_params": 60_000},
+        "agent": {"epsilon": ((1.0, 40), (0.1, 60)), "walks": 1},
+    }
+    data = DataFacts(
+        name="pretended",
+        digest="",
+        image=Image(1, 8, 8),
+        classes=tuple("0123456789"),
+        sizes=(1000, 200, 200),
+        chance=10.0,
+    )
+    return RunFacts(version="", settings=resolve("demo", changes), data=data, device="cpu")
+
+
+def run_pretended(directory: Path, executor: Executor, staleness: int, report=lambda _: None) -> None:
+    """The search from its beginning or from wherever the store stands, to its end."""
+    facts = pretended(staleness)
+    problem = problem_of(facts)
+    if is_run(directory):
+        store = Store.resume(directory)
+    else:
+        store = Store.create(directory, {"run": facts.model_dump_json()})
+    strategy = strategy_of(facts.settings, problem)
+    with store, closing(executor):
+        search(problem, strategy, executor, store, facts.settings.plan, report=report)
+
+
+def pretend_search(directory: str, workers: str, staleness: str) -> None:
+    """`run_pretended`, telling what it has acknowledged: trials, and outcomes still missing."""
+    if workers == "serial":
+        executor: Executor = SerialExecutor(pretend({"nap": NAP}))
+    else:
+        executor = LocalExecutor("faults.evaluators:pretend", {"nap": NAP}, workers=int(workers))
+
+    def tell(progress: Progress) -> None:
+        print(len(progress.fold.trials), len(progress.fold.unfinished()), flush=True)
+
+    run_pretended(Path(directory), executor, int(staleness), tell)
+
+
+def train_search(directory: str, workers: str) -> None:
+    """A search with real training on the digits."""
+    from blockqnn import search
+
+    search(
+        "digits",
+        run=directory,
+        preset="demo",
+        trials=24,
+        seed=3,
+        executor="serial" if workers == "serial" else "local",
+        workers=None if workers == "serial" else int(workers),
+        device="cpu",
+        settings={
+            "recipe": {"steps": 20},
+            "plan": {"iteration": 6},
+            "space": {"max_params": 60_000},
+            "agent": {"walks": 1},
+        },
+        report=lambda p: print(len(p.fold.trials), len(p.fold.unfinished()), flush=True),
+    )
+
+
+if __name__ == "__main__":
+    {"hold": hold, "pretend": pretend_search, "train": train_search}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,104 @@
+"""The structure holds: imports go down only, and light packages stay light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import blockqnn
+
+PACKAGE = Path(blockqnn.__file__).parent
+# Each layer may import those before it, and its own.
+LAYERS = (
+    ("errors", "seeds"),
+    ("space",),
+    ("records",),
+    ("network.plan",),
+    ("config",),
+    ("strategy",),
+    ("network", "evaluation", "runtime", "tables"),
+    ("report",),
+    ("training",),
+    ("api",),
+    ("cli",),
+)
+
+
+def layer_of(module):
+    """The number of the layer with the longest matching name."""
+    matches = [
+        (len(name), number)
+        for number, names in enumerate(LAYERS)
+        for name in names
+        if module == name or module.startswith(name + ".")
+    ]
+    return max(matches)[1]
+
+
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+        if name != "__init__":
+            yield name.removesuffix(".__init__"), path
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("blockqnn."):
+            yield node.module.removeprefix("blockqnn.")
+        if isinstance(node, ast.Import):
+            yield from (a.name.removeprefix("blockqnn.") for a in node.names if "blockqnn." in a.name)
+
+
+@pytest.mark.parametrize(("module", "path"), list(modules()))
+def test_imports_go_down_only(module, path):
+    up = [other for other in imported(path) if layer_of(other) > layer_of(module)]
+    assert not up, f"{module} imports {up}"
+
+
+def test_runtime_and_evaluation_do_not_know_each_other():
+    for module, path in modules():
+        for one, other in (("runtime", "evaluation"), ("evaluation", "runtime")):
+            if module.startswith(one):
+                assert not [name for name in imported(path) if name.startswith(other)], module
+
+
+def test_no_import_cycle():
+    graph = {module: set(imported(path)) & dict(modules()).keys() for module, path in modules()}
+    while free := [module for module, others in graph.items() if not others & graph.keys()]:
+        for module in free:
+            del graph[module]
+    assert not graph
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import blockqnn.space.code, blockqnn.space.mdp, blockqnn.space.graph, blockqnn.space.zoo",
+        "import blockqnn.strategy.q_agent, blockqnn.strategy.random_search, blockqnn.strategy.reward",
+        "import blockqnn.runtime.search, blockqnn.runtime.store, blockqnn.runtime.local,"
+        " blockqnn.runtime.worker, blockqnn.runtime.facts",
+        "import blockqnn.network.plan",
+        "import blockqnn.report.rows, blockqnn.report.drawing, blockqnn.report.live",
+        "import blockqnn.tables.chain",
+        "import blockqnn.cli, blockqnn.api",
+    ],
+)
+def test_no_torch_in_a_fresh_process(code):
+    check = f"{code}; import sys; assert 'torch' not in sys.modules, sorted(sys.modules)"
+    subprocess.run([sys.executable, "-c", check], check=True)
+
+
+def test_nothing_in_the_package_runs_code_from_data():
+    forbidden = {"pickle", "dill", "cloudpickle", "marshal"}
+    calls = {"eval", "exec", "__import__"}
+    for module, path in modules():
+        tree = ast.parse(path.read_text())
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                names = {a.name for a in node.names} | {getattr(node, "module", None)}
+                assert not names & forbidden, module
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id not in calls, module
