@@ -141,7 +141,8 @@ def _hog(_: Task) -> NoReturn:
 def _hog_and_die(_: Task) -> None:
     """As the system does it to who takes too much: SIGKILL, at nearly all of the limit."""
     kept = mmap.mmap(-1, 100_000_000)
-    kept.write(b"x" * len(kept))
+    for _ in range(100):
+        kept.write(b"x" * 1_000_000)
     time.sleep(0.5)
     os.kill(os.getpid(), signal.SIGKILL)
 

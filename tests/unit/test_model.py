@@ -1,5 +1,7 @@
 """The network as a module: what its layers compute, on numbers; how it is initialised."""
 
+import weakref
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -122,6 +124,21 @@ def test_a_value_read_early_and_late_is_kept_as_long_as_needed():
     twice = functional.max_pool2d(largest, 3, 1, 1)
     module = block_module("(1,2,3,0,0) (2,2,3,1,0) (3,5,0,1,2) (4,6,0,0,3) (5,6,0,1,4)")
     assert torch.equal(module(images), torch.cat((largest, images, largest + twice), 1))
+
+
+def test_values_that_nobody_reads_any_more_are_let_go():
+    module = block_module("(1,2,3,0,0) (2,2,3,1,0) (3,2,3,2,0) (4,2,3,3,0)")
+    values = []
+
+    def kept(*call: object) -> None:
+        values.append(weakref.ref(call[-1]))
+        assert sum(value() is not None for value in values) <= 2  # what is read, what is made
+
+    for layer in module.layers:
+        layer.register_forward_hook(kept)
+    with torch.no_grad():
+        module(drawn(2, 2, 4, 4))
+    assert len(values) == 4
 
 
 # The network around the blocks

@@ -88,6 +88,8 @@ def test_two_convolutions_in_the_stem_by_hand():
         ("(1,4,0,0,0)", 16 * (1 + 2 + 2 + 2 + 2)),  # and the block's output 2
         ("(1,1,1,0,0)", 16 * (1 + 2 + 2 + 2 + 2 + 2 + 2)),  # ReLU, convolution and BN: 2 each
         ("(1,4,0,0,0) (2,4,0,0,0)", 16 * (1 + 2 + 2 + 2 + 2 + 4 + 4)),  # two leaves, joined to 4
+        # Concat 4, Add 4 and in its projection ReLU 2, convolution 4, BN 4; last ReLU 4
+        ("(1,4,0,0,0) (2,6,0,0,1) (3,5,0,0,2)", 16 * (1 + 2 + 2 + 2 + 4 + 4 + 2 + 4 + 4 + 4)),
     ],
 )
 def test_activations_by_hand(code, values):

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ CONV = "(1,1,3,0,0) (2,7,0,0,0)"
 
 @cache
 def stripes() -> Dataset:
-    """Images of 6x6 pixels with upright (class 0) or level (class 1) stripes, and noise: soon learned."""
+    """Images of 6x6 pixels, soon learned: upright (class 0) or level (class 1) stripes, and noise."""
     rng = np.random.default_rng(0)
 
     def part(size: int) -> Part:
@@ -166,7 +167,7 @@ def test_each_epoch_is_a_permutation_without_a_last_batch_of_one(monkeypatch):
     fitted = fit(build(planned(), 0), parts()[0], recipe, learning_rate=0.01, seed=0)
     assert fitted.steps == len(seen) == 10  # 41 images: 5 batches of 8, the 41st is left out
     assert {len(batch) for batch in seen} == {8}
-    first, second = (sum(seen[begin : begin + 5], []) for begin in (0, 5))
+    first, second = (list(chain(*seen[begin : begin + 5])) for begin in (0, 5))
     assert len(set(first)) == len(set(second)) == 40
     assert first != second
     assert first != sorted(first)
@@ -177,7 +178,7 @@ def test_a_last_batch_of_several_images_is_used(monkeypatch):
     recipe = Recipe(epochs=2, batch=16)
     fit(build(planned(), 0), parts()[0], recipe, learning_rate=0.01, seed=0)
     assert [len(batch) for batch in seen] == [16, 16, 9] * 2
-    assert sorted(sum(seen[:3], [])) == list(range(41))
+    assert sorted(chain(*seen[:3])) == list(range(41))
 
 
 def test_fit_depends_on_its_seed_alone(monkeypatch):
@@ -314,7 +315,7 @@ def test_accuracy_changes_no_weight_and_no_running_statistic():
 
 
 def restarted(monkeypatch: pytest.MonkeyPatch, outcomes: list[tuple[float, float]], **recipe: Any):
-    """What `train_early_stop` gives when its attempts have these (accuracy, loss), and its calls of fit."""
+    """What `train_early_stop` gives for attempts of these (accuracy, loss), and its calls of fit."""
     calls: list[dict[str, Any]] = []
     script: Iterator[tuple[float, float]] = iter(outcomes)
     now: list[float] = []
