@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +20,7 @@ from blockqnn.config import (
     write_yaml,
 )
 from blockqnn.errors import InputError
+from blockqnn.network.plan import OverLimit, plan_network
 from blockqnn.records import Measurement
 from blockqnn.report import rows
 from blockqnn.report.live import LiveLine
@@ -26,7 +29,7 @@ from blockqnn.runtime.facts import DataFacts, RunFacts, problem_of, strategy_of
 from blockqnn.runtime.search import Executor, Progress
 from blockqnn.runtime.search import search as run_loop
 from blockqnn.runtime.store import CONFIG, Store, is_run, refuse_unless_fresh
-from blockqnn.space.code import Block
+from blockqnn.space.code import Block, parse
 
 if TYPE_CHECKING:
     from blockqnn.training import Model
@@ -88,7 +91,7 @@ def search(
     """
     named = {
         "strategy": strategy,
-        "source": None if source is None else str(Path(source).absolute()),
+        "source": None if source is None else str(Path(source).resolve()),
         "data": {"source": _source(data)},
         "plan": {"seed": seed, "trials": trials},
         "space": {"max_params": max_params, "max_flops": max_flops},
@@ -158,6 +161,8 @@ def _search(
     plan = facts.settings.plan.model_copy(update={"trials": planned})
     known, source = _known_measurements(facts)
     line = LiveLine(facts, planned) if live else None
+    if line:
+        line.note(f"run {store.directory}: {_summary(facts, planned)}")
     executor = _LazyExecutor(lambda: _executor(facts))
     try:
         run_loop(
@@ -174,6 +179,16 @@ def _search(
         executor.close()
         if line:
             line.close()
+
+
+def _summary(facts: RunFacts, planned: int) -> str:
+    """What was decided before the search began, also where the user named nothing."""
+    image, settings = facts.data.image, facts.settings
+    return (
+        f"{facts.data.name} ({facts.data.sizes[0]} images of {image.height}x{image.width} to train on),"
+        f" preset {settings.preset}, {settings.strategy}, {planned} trials, seed {settings.plan.seed},"
+        f" {facts.device}"
+    )
 
 
 class _LazyExecutor:
@@ -261,9 +276,9 @@ def _created(
         device=resolve_device(settings.execution.device),
     )
     problem_of(facts)  # an image too small for the skeleton is refused here
+    _refuse_without_room(facts)
     _known_measurements(facts)
-    if directory is None:
-        directory = _new_directory(dataset.name)
+    directory = _new_directory(dataset.name) if directory is None else _made(directory)
     store = Store.create(directory, {"run": facts.model_dump_json()})
     write_yaml(facts.settings, directory / CONFIG)
     return store, facts, settings.plan.trials
@@ -276,27 +291,23 @@ def _reopened(
     store = Store.resume(directory)
     try:
         facts = RunFacts.model_validate_json(store.facts()["run"])
-        planned = rows.planned_trials(facts, store.events())
-        named = {"preset": preset} if preset else {}
-        new = changed(facts.settings, {**changes, **named})
-        trials = _allowed_on_resume(directory, facts, planned, new)
-        if trials > planned:
-            store.add_event("plan", {"trials": trials, "after": len(store.trials())})
+        planned = rows.plans_of(facts, store.events())[-1][1]
+        now = changed(facts.settings, {"plan": {"trials": planned}})
+        new = changed(now, {**changes, **({"preset": preset} if preset else {})})
+        _refuse_other_differences(directory, facts, now, new)
+        if new.plan.trials > planned:
+            store.add_event("plan", {"trials": new.plan.trials, "after": len(store.trials())})
     except BaseException:
         store.close()
         raise
-    return store, facts.model_copy(update={"settings": new}), trials
+    return store, facts.model_copy(update={"settings": new}), new.plan.trials
 
 
-def _allowed_on_resume(directory: Path, facts: RunFacts, planned: int, new: Settings) -> int:
-    """The trials to plan, or InputError that shows the first difference with both values."""
-    for key, old, value in differences(facts.settings, new):
-        if key in _FREE_ON_RESUME:
+def _refuse_other_differences(directory: Path, facts: RunFacts, now: Settings, new: Settings) -> None:
+    """InputError that shows the first difference that no resumed run may have, with both values."""
+    for key, old, value in differences(now, new):
+        if key in _FREE_ON_RESUME or (key == "plan.trials" and value > old):
             continue
-        if key == "plan.trials":
-            if value >= planned:
-                continue
-            old = planned
         if key == "execution.device":
             from blockqnn.evaluation.device import resolve_device
 
@@ -307,7 +318,23 @@ def _allowed_on_resume(directory: Path, facts: RunFacts, planned: int, new: Sett
             f"run {directory}: was begun with {key} = {old}, not {value}; on resume only workers,"
             " executor, device of the same kind and trials (upwards) may differ: start a new run"
         )
-    return max(planned, new.plan.trials)
+
+
+def _refuse_without_room(facts: RunFacts) -> None:
+    """InputError when not even the smallest block, an identity or a 1x1 convolution, is admitted."""
+    settings, classes = facts.settings, len(facts.data.classes)
+    for code in ("(1,4,0,0,0)", "(1,1,1,0,0)"):
+        with suppress(OverLimit):
+            plan_network(
+                parse(code), settings.skeleton, facts.data.image, classes, settings.space.limits
+            )
+            return
+    smallest = plan_network(parse("(1,4,0,0,0)"), settings.skeleton, facts.data.image, classes)
+    raise InputError(
+        f"limits max_params {settings.space.max_params} and max_flops {settings.space.max_flops}: no"
+        f" block fits; stem and linear layer alone have {smallest.params} parameters and"
+        f" {smallest.flops} FLOPs"
+    )
 
 
 def _known_measurements(facts: RunFacts) -> tuple[dict[str, Measurement], str]:
@@ -325,17 +352,29 @@ def _known_measurements(facts: RunFacts) -> tuple[dict[str, Measurement], str]:
     return {t.key: o for t, o in own if isinstance(o, Measurement)}, source
 
 
+def _made(directory: Path) -> Path:
+    """The directory, which now exists, or InputError."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"run directory {directory}: cannot be made ({error.strerror})") from None
+    return directory
+
+
 def _new_directory(name: str) -> Path:
-    """runs/<data>-<date>-<number>, the first that does not exist."""
-    stem = f"{name}-{date.today():%Y%m%d}"
-    numbers = (Path("runs") / f"{stem}-{n}" for n in range(1, 100_000))
-    return next(path for path in numbers if not path.exists())
+    """runs/<data>-<date>-<number>, the first that did not exist; now it is taken."""
+    for number in count(1):
+        directory = Path("runs") / f"{name}-{date.today():%Y%m%d}-{number}"
+        with suppress(FileExistsError):
+            directory.mkdir(parents=True)
+            break
+    return directory
 
 
 def _source(data: str | os.PathLike[str] | None) -> str | None:
     if data is None or data == "digits":
         return data
-    return str(Path(data).absolute())
+    return str(Path(data).resolve())
 
 
 def _given(values: Mapping[str, Any]) -> dict[str, Any]:

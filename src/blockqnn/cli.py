@@ -2,15 +2,20 @@
 
 import json
 import os
+import shlex
 import signal
 import sqlite3
 import sys
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
+from pydantic import ValidationError
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
+from typer.main import get_command
 
 from blockqnn import __version__
 from blockqnn.errors import InputError
@@ -20,7 +25,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     add_completion=False,
-    no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -37,12 +41,15 @@ Widths = Annotated[str | None, typer.Option(help="Filters a stage: 32,64,128.")]
 
 @app.callback(invoke_without_command=True)
 def _main(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     """Design small image networks block by block with Q-learning (BlockQNN)."""
     if version:
         print(__version__)
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        raise InputError(f"name a command: {_commands(context)}; see blockqnn --help")
 
 
 @app.command()
@@ -129,7 +136,7 @@ def show(
         skeleton, _numbers(repeats, "--repeats", ","), _numbers(widths, "--widths", ",")
     )
     shape = _numbers(image, "--image", "x") or found.image
-    if len(shape) != 3:
+    if len(shape) != 3 or min(shape) < 1:
         raise InputError(f"--image {image!r}: write channels, height and width, as 3x32x32")
     facts = describe(found.block, stacked, Image(*shape), classes or found.classes)
     if as_json:
@@ -244,10 +251,27 @@ def _numbers(text: str | None, option: str, separator: str) -> tuple[int, ...] |
 def _workers(text: str | None) -> int | None:
     if text is None or text == "auto":
         return None
-    numbers = _numbers(text, "--workers", ",")
-    if numbers is None or len(numbers) != 1 or numbers[0] < 1:
+    if not text.isdecimal() or len(text) > 9 or int(text) < 1:
         raise InputError(f"--workers {text!r}: a number from 1, or auto")
-    return numbers[0]
+    return int(text)
+
+
+def _commands(context: typer.Context) -> str:
+    group = context.find_root().command
+    assert isinstance(group, TyperGroup)
+    return ", ".join(group.list_commands(context))
+
+
+def _wrong_use(error: TyperException) -> str:
+    """Typer's message and what it leaves out: the value, or what is allowed."""
+    message, context = error.format_message().rstrip("."), getattr(error, "ctx", None)
+    if isinstance(error.__cause__, ValidationError):
+        value = error.__cause__.errors()[0]["input"]
+        return message.replace("Invalid value", f"Invalid value {value!r}", 1)
+    if context is None:
+        return message
+    commands = f"; commands are {_commands(context)}" if context.parent is None else ""
+    return f"{message}{commands}; see {context.command_path} --help"
 
 
 def _stop(*_: object) -> NoReturn:
@@ -260,32 +284,34 @@ def main() -> None:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _stop)
     try:
-        status = app(standalone_mode=False)
-        sys.exit(status if isinstance(status, int) else 0)
+        _run(sys.argv[1:])
     except TyperException as error:
-        _fail(2, error.format_message())
+        _fail(2, _wrong_use(error))
     except InputError as error:
         _fail(2, str(error))
-    except (KeyboardInterrupt, typer.Abort) as error:
+    except KeyboardInterrupt as error:
         directory = getattr(error, "directory", None)
-        _fail(
-            130,
-            f"interrupted; go on with: blockqnn search --run {directory}"
-            if directory
-            else "interrupted",
-        )
-    except BrokenPipeError:  # whoever read our output has gone
+        again = shlex.join(["blockqnn", "search", "--run", str(directory)])
+        _fail(130, f"interrupted; go on with: {again}" if directory else "interrupted")
+    except BrokenPipeError:  # whoever read our output has gone, with what was wanted of it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
     except (RuntimeError, OSError, sqlite3.Error) as error:
         if "BLOCKQNN_DEBUG" in os.environ:
             raise
         _fail(1, str(error))
 
 
+def _run(arguments: list[str]) -> None:
+    """The command. Calling `app` would do it too, but swallows KeyboardInterrupt."""
+    command = get_command(app)
+    with suppress(typer.Exit), command.make_context("blockqnn", arguments) as context:
+        command.invoke(context)
+    sys.stdout.flush()
+
+
 def _fail(status: int, message: str) -> NoReturn:
     """One line on standard error."""
-    print(f"blockqnn: {' '.join(message.split())}", file=sys.stderr)
+    print(f"blockqnn: {' '.join(message.splitlines())}", file=sys.stderr)
     sys.exit(status)
 
 

@@ -7,14 +7,15 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from blockqnn.errors import InputError
 from blockqnn.network.plan import SKELETONS, Limits, Skeleton
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
-Level = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(gt=0)]]
+Level = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(gt=0)]]  # epsilon, weight
 
 PAPER_EPSILON: tuple[Level, ...] = (
     (1.0, 95), (0.9, 7), (0.8, 7), (0.7, 7), (0.6, 10), (0.5, 10), (0.4, 10), (0.3, 10), (0.2, 10),
@@ -32,7 +33,7 @@ class DataSettings(Values):
     source: str = "digits"  # `digits` or a FILE.npz
     test: Share = 0.2  # share of each class, where the source names no test part
     validation: Share = 1 / 6  # share of each class of the training data
-    split_seed: int = 0  # never the run's, so that runs share measurements
+    split_seed: Annotated[int, Field(ge=0)] = 0  # never the run's, so that runs share measurements
 
 
 class SpaceSettings(Values):
@@ -54,7 +55,7 @@ class AgentSettings(Values):
     shaped: bool = False  # r_t = r_T / T (eq. 6), else 0
     initial_q: float | Literal["mean"] = "mean"  # "mean": the mean reward told so far
     exploration: Literal["actions", "types"] = "actions"  # what a random step draws uniformly
-    epsilon: tuple[Level, ...] = ((1.0, 20), (0.5, 10), (0.3, 70))  # (epsilon, weight)
+    epsilon: Annotated[tuple[Level, ...], Field(min_length=1)] = ((1.0, 20), (0.5, 10), (0.3, 70))
     walks: Count = 5  # walks at most for one proposal, while its key is known
 
 
@@ -119,12 +120,6 @@ class Settings(Values):
     execution: ExecutionSettings = ExecutionSettings()
     source: str | None = None  # another run whose measurements may be taken by key
 
-    @model_validator(mode="after")
-    def _no_zero_budget(self) -> "Settings":
-        if not self.agent.epsilon:
-            raise ValueError("agent.epsilon needs at least one (epsilon, weight)")
-        return self
-
 
 _SMALL: Mapping[str, Any] = {
     "space": {"max_layers": 8},
@@ -182,6 +177,7 @@ def _nested(settings: BaseModel) -> dict[str, Any]:
 
 
 M = TypeVar("M", bound=BaseModel)
+_UNION_PARTS = ("float", "int", "constrained-float")
 
 
 def checked(model: type[M], values: Mapping[str, Any]) -> M:
@@ -189,10 +185,28 @@ def checked(model: type[M], values: Mapping[str, Any]) -> M:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"] if part not in ("float", "int"))
-        reason = first["msg"].removeprefix("Value error, ")
-        raise InputError(f"setting {where} = {first['input']!r}: {reason}") from None
+        key, value = _key(error.errors()[0]), error.errors()[0]["input"]
+        reasons = dict.fromkeys(_reason(model, e) for e in error.errors() if _key(e) == key)
+        reason = " or ".join(reasons).replace(" or Input should be ", " or ")
+        raise InputError(f"setting {key} = {value!r}: {reason}") from None
+
+
+def _key(error: ErrorDetails) -> str:
+    """The dotted key of what is wrong; for a union pydantic appends which of its types complained."""
+    parts = [str(part) for part in error["loc"]]
+    return ".".join(p for p in parts if p not in _UNION_PARTS and not p.startswith("literal["))
+
+
+def _reason(model: type[BaseModel], error: ErrorDetails) -> str:
+    """What is allowed instead."""
+    if error["type"] != "extra_forbidden":
+        return error["msg"].removeprefix("Value error, ")
+    for part in error["loc"][:-1]:
+        inner = model.model_fields[str(part)].annotation
+        assert isinstance(inner, type)
+        assert issubclass(inner, BaseModel)
+        model = inner
+    return f"no such setting; there are {', '.join(model.model_fields)}"
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`train`: from a code, a name or a run to a tested model in a directory."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
@@ -51,8 +52,8 @@ def train_target(
     """
     if seeds < 1:
         raise InputError(f"seeds {seeds}: at least 1")
-    if out is not None and out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"out {out}: exists and is not an empty directory")
+    if out is not None:
+        _refuse_unless_writable(out)
     settings = _settings(target, source, preset)
     dataset = load(settings.data)
     if target.facts is None and preset is None:
@@ -85,15 +86,23 @@ def write(model: Model, out: Path) -> None:
         (out / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
 
 
+def _refuse_unless_writable(out: Path) -> None:
+    """InputError unless the directory is missing and can be made, or is empty; before the training."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError(f"out {out}: exists and is not an empty directory")
+    there = next(path for path in (out, *out.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise InputError(f"out {out}: {there} is not a directory that can be written")
+
+
 def _settings(target: Target, source: str | None, preset: str | None) -> Settings:
-    """The run's own settings, or the preset's, for the data that was named."""
-    data = {} if source is None else {"data": {"source": source}}
-    if target.facts is None or preset is not None:
-        return resolve(preset or "standard", data)
-    run = target.facts.settings
-    if source is None:
-        return run
-    return run.model_copy(update={"data": run.data.model_copy(update={"source": source})})
+    """The preset's settings, else the run's own, for the data that was named, else the run's."""
+    run = target.facts.settings if target.facts else None
+    settings = run if run and preset is None else resolve(preset or "standard", {})
+    data = run.data if run else settings.data
+    if source is not None:
+        data = data.model_copy(update={"source": source})
+    return settings.model_copy(update={"data": data})
 
 
 def _config(block: Block, skeleton: Skeleton, dataset: Dataset, settings: Settings) -> dict[str, Any]:

@@ -21,7 +21,12 @@ print(run.best().code)
 def call(*command, cwd, **env):
     clean = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "VIRTUAL_ENV")}
     done = subprocess.run(
-        list(map(str, command)), cwd=cwd, env={**clean, **env}, capture_output=True, text=True, timeout=900
+        list(map(str, command)),
+        cwd=cwd,
+        env={**clean, **env},
+        capture_output=True,
+        text=True,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
@@ -40,7 +45,15 @@ def test_wheel_in_a_bare_environment(tmp_path):
     call(sys.executable, "-m", "venv", tmp_path / "bare", cwd=tmp_path)
     scripts = tmp_path / "bare" / ("Scripts" if os.name == "nt" else "bin")
     call(
-        scripts / "python", "-m", "pip", "install", "-q", "-c", ROOT / "constraints.txt", wheel, cwd=tmp_path
+        scripts / "python",
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        "-c",
+        ROOT / "constraints.txt",
+        wheel,
+        cwd=tmp_path,
     )
     shown = json.loads(call(scripts / "blockqnn", "show", "block-qnn-s", "--json", cwd=tmp_path))
     assert shown["layers"] == 13

@@ -57,6 +57,7 @@ def test_the_drawn_blocks_are_worth_counting():
     assert longest == [23, 23, 23]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("skeleton", SHAPES)
 def test_sizes_equal_those_that_torch_counts(skeleton):
     for plan in plans(skeleton):

@@ -73,32 +73,47 @@ def load(settings: DataSettings) -> Dataset:
     if "x_test" in raw:
         test = Part(raw["x_test"], raw["y_test"])
     else:
-        train, test = _split(train, settings.test, settings.split_seed, "test part")
+        train, test = _split(train, settings.test, settings, "test part")
     digest = _digest(train, test, classes, settings)
-    train, validation = _split(train, settings.validation, settings.split_seed, "validation part")
-    pixels = train.images.reshape(-1, train.images.shape[-1])
-    mean, deviation = pixels.mean(0) / 255.0, pixels.std(0) / 255.0
-    if not deviation.any():
+    train, validation = _split(train, settings.validation, settings, "validation part")
+    mean, deviation = _mean_and_deviation(train.images)
+    if not (deviation > 1e-6).any():
         raise InputError(f"data {settings.source!r}: all training images are the same")
     return Dataset(
-        name, classes, train, validation, test, mean, np.where(deviation > 0, deviation, 1.0), digest
+        name, classes, train, validation, test, mean, np.where(deviation > 1e-6, deviation, 1.0), digest
     )
 
 
-def _split(part: Part, share: float, seed: int, what: str) -> tuple[Part, Part]:
-    """The rest, and about `share` of each class (one image at least), drawn by `seed`."""
-    rng = np.random.default_rng(seed)
+def _split(part: Part, share: float, settings: DataSettings, what: str) -> tuple[Part, Part]:
+    """The rest, and about `share` of each class, at least one image, never all; drawn by its seed."""
+    rng = np.random.default_rng(settings.split_seed)
     taken = np.zeros(len(part), bool)
     for label in np.unique(part.labels):
         members = np.flatnonzero(part.labels == label)
         if len(members) < 2:
-            raise InputError(f"class number {label} has {len(members)} image: too few for a {what}")
-        taken[rng.permutation(members)[: max(1, round(share * len(members)))]] = True
+            raise InputError(
+                f"data {settings.source!r}: class number {label} has {len(members)} image:"
+                f" too few for a {what}"
+            )
+        count = min(max(1, round(share * len(members))), len(members) - 1)
+        taken[rng.permutation(members)[:count]] = True
     return Part(part.images[~taken], part.labels[~taken]), Part(part.images[taken], part.labels[taken])
 
 
+def _mean_and_deviation(images: Pixels) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of each channel, in 0..1; exact, from counts of grey levels, in little memory."""
+    levels = np.arange(256) / 255.0
+    counts = np.zeros((images.shape[-1], 256), np.int64)
+    for begin in range(0, len(images), 1000):
+        for channel, count in enumerate(counts):
+            count += np.bincount(images[begin : begin + 1000, ..., channel].ravel(), minlength=256)
+    weights = counts / counts.sum(1, keepdims=True)
+    mean = weights @ levels
+    return mean, np.sqrt(np.maximum(0.0, weights @ levels**2 - mean**2))
+
+
 def _digest(train: Part, test: Part, classes: tuple[str, ...], settings: DataSettings) -> str:
-    hashed = sha256(f"{classes}{settings.validation}{settings.split_seed}".encode())
+    hashed = sha256(f"{classes} {settings.validation} {settings.split_seed}".encode())
     for part in (train, test):
         hashed.update(str(part.images.shape).encode())
         hashed.update(np.ascontiguousarray(part.images).data)
@@ -121,7 +136,8 @@ def _digits() -> dict[str, Any]:
 
 def _npz(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # opened here: np.load leaves a damaged archive open
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
     except FileNotFoundError:
         raise InputError(f"data {path}: no such file") from None
@@ -164,7 +180,9 @@ def _check_labels(arrays: Mapping[str, NDArray[Any]], path: Path) -> int:
             f"class {extra[0]} of y_test is not in y_train" if extra.size else "fewer than 2 classes"
         )
         raise InputError(f"data {path}: {reason}")
-    return int(seen.max()) + 1
+    if seen[-1] >= len(arrays["y_train"]):
+        raise InputError(f"data {path}: label {seen[-1]} in y_train, which has fewer images than that")
+    return int(seen[-1]) + 1
 
 
 def _pixels(images: NDArray[Any], where: str) -> Pixels:

@@ -62,9 +62,10 @@ def train_early_stop(
             judge_at=judge_at,
         )
         if learned:
-            if not math.isfinite(fitted.loss):
-                return Failure(kind="non_finite", detail=f"loss after {fitted.steps} steps")
-            return Trained(network, accuracy(network, validation), fitted.steps, restart)
+            percent = accuracy(network, validation)
+            if not (math.isfinite(fitted.loss) and math.isfinite(percent)):
+                return Failure(kind="non_finite", detail=f"loss or logits after {fitted.steps} steps")
+            return Trained(network, percent, fitted.steps, restart)
         rate *= recipe.restart_factor
     if not math.isfinite(fitted.loss):
         return Failure(kind="non_finite", detail=f"loss after {recipe.restarts} restarts")

@@ -1,5 +1,6 @@
 """Training a chosen network and testing it: the only place that reads the test part."""
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -42,5 +43,7 @@ def train_and_test(
     if isinstance(trained, Failure):
         return trained
     test_accuracy = accuracy(trained.network, on_device(dataset.test, dataset, device))
+    if not math.isfinite(test_accuracy):
+        return Failure(kind="non_finite", detail="logits of test images")
     seconds = time.monotonic() - begin
     return Tested(trained.network, seed, trained.accuracy, test_accuracy, seconds)

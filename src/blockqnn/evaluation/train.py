@@ -116,10 +116,13 @@ def _batches(images: int, recipe: Recipe, seed: int, device: torch.device) -> It
 
 @torch.inference_mode()
 def accuracy(network: nn.Module, part: DevicePart) -> float:
-    """Percent of the part that the network classifies right."""
+    """Percent of the part that the network classifies right; NaN when a logit is not finite."""
     network.eval()
+    finite = torch.ones((), dtype=torch.bool, device=part.labels.device)
     right = torch.zeros((), dtype=torch.long, device=part.labels.device)
     for begin in range(0, len(part), _EVALUATION_BATCH):
         images, labels = part.batch(slice(begin, begin + _EVALUATION_BATCH))
-        right += (network(images).argmax(1) == labels).sum()
-    return 100.0 * int(right) / len(part)
+        logits = network(images)
+        finite &= logits.isfinite().all()
+        right += (logits.argmax(1) == labels).sum()
+    return 100.0 * int(right) / len(part) if finite else math.nan

@@ -16,11 +16,9 @@ class BlockModule(nn.Module):
         self._preds = tuple(node.preds for node in plan.nodes)
         self._leaves = plan.leaves
         last_reader = {p: i for i, preds in enumerate(self._preds) for p in preds}
-        kept = set(plan.leaves)
         # values that no later layer reads are let go, so evaluation needs little memory
         self._done = tuple(
-            tuple(p for p in set(preds) if last_reader[p] == i and p not in kept)
-            for i, preds in enumerate(self._preds)
+            tuple(p for p in set(preds) if last_reader[p] == i) for i, preds in enumerate(self._preds)
         )
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 import sys
 import time
+from collections.abc import Set
+from contextlib import suppress
 from typing import TextIO
 
 from rich.console import Console
@@ -27,6 +29,7 @@ class LiveLine:
         self._evaluated = self._failed = self._reused = 0
         self._best: tuple[float, float] | None = None  # (reward, accuracy)
         self._seen: set[int] = set()
+        self._fingerprints: set[str] = set()
         self._live = (
             Live(console=Console(file=self._stream), refresh_per_second=4, transient=True)
             if self._stream.isatty()
@@ -37,15 +40,31 @@ class LiveLine:
 
     def __call__(self, progress: Progress) -> None:
         self._count(progress)
+        self._tell_fingerprints(progress.fold.fingerprints)
         if self._live:
             self._live.update(Text(self._line(progress), no_wrap=True, overflow="ellipsis"))
         elif progress.fold.complete_iterations() > self._printed:
             self._printed = progress.fold.complete_iterations()
-            print(self._line(progress), file=self._stream, flush=True)
+            self.note(self._line(progress))
+
+    def note(self, text: str) -> None:
+        """A line that stays; a reader that has gone stops no search."""
+        if self._live:
+            self._live.console.print(Text(text), soft_wrap=True)
+            return
+        with suppress(BrokenPipeError):
+            print(text, file=self._stream, flush=True)
 
     def close(self) -> None:
         if self._live:
             self._live.stop()
+
+    def _tell_fingerprints(self, fingerprints: Set[str]) -> None:
+        """Says once that a run goes on under another fingerprint."""
+        new = fingerprints - self._fingerprints
+        if new and self._fingerprints:
+            self.note(f"from here on also measured with {' and '.join(sorted(new))}")
+        self._fingerprints |= new
 
     def _count(self, progress: Progress) -> None:
         for trial in progress.fold.trials[self._counted :]:
@@ -84,11 +103,13 @@ class LiveLine:
         )
 
     def _time_left(self) -> str:
+        if self._finished >= self._planned:
+            return "0 s"
         done = self._finished - (self._first_finished or 0)
         if done <= 0:
             return "?"
         rate = done / (time.monotonic() - self._begun)
-        return duration(max(0, self._planned - self._finished) / rate)
+        return duration((self._planned - self._finished) / rate)
 
 
 def duration(seconds: float) -> str:

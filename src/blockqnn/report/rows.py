@@ -48,11 +48,16 @@ class RunView:
 
     directory: Path
     facts: RunFacts
-    planned: int
+    plans: tuple[tuple[int, int], ...]  # see plans_of
     fold: Fold
     rewards: tuple[float | None, ...]  # by trial; None: not known yet
     seconds: float  # of evaluation, summed over the workers
     strategy: Strategy
+
+    @property
+    def planned(self) -> int:
+        """The planned number of trials, extensions included."""
+        return self.plans[-1][1]
 
     def entries(self) -> list[Entry]:
         """Evaluated trials by reward, the lowest number first among equals."""
@@ -112,11 +117,10 @@ class RunView:
         dropped_layers = sum(t.redrawn_steps for t in trials) - dropped
         outcomes = [self.fold.outcome(t) for t in trials]
         accuracies = [o.accuracy for o in outcomes if isinstance(o, Measurement)]
-        share = first / max(len(self.fold.iterations), self._planned_iterations())
         return IterationRow(
             first=first + 1,
             last=end,
-            epsilon=self.strategy.epsilon(share),
+            epsilon=self.strategy.epsilon(self._share(first)),
             accuracy=fmean(accuracies) if accuracies else None,
             reward=fmean(_known(self.rewards[t.number] for t in trials)),
             length=fmean(lengths),
@@ -124,8 +128,14 @@ class RunView:
             repeats=fmean(t.repeat_of is not None for t in trials),
         )
 
-    def _planned_iterations(self) -> int:
-        return -(-self.planned // self.facts.settings.plan.iteration_size)
+    def _share(self, iteration: int) -> float:
+        """The share of the plan, as it was then, at which the iteration began."""
+        plan, first = self.facts.settings.plan, self.fold.iterations[iteration][0].number
+        planned = max(trials for after, trials in self.plans if after <= first)
+        if plan.count == "trials":
+            return iteration / (iteration + -(-(planned - first) // plan.iteration_size))
+        told = self.fold.iterations[: max(0, iteration - plan.staleness)]
+        return self.fold.evaluated(t for trials in told for t in trials) / planned
 
 
 def read(directory: Path) -> RunView:
@@ -135,7 +145,7 @@ def read(directory: Path) -> RunView:
     """
     with Store.read(directory) as store:
         facts = RunFacts.model_validate_json(store.facts()["run"])
-        planned = planned_trials(facts, store.events())
+        plans = plans_of(facts, store.events())
         fold = Fold()
         fold.add_trials(store.trials())
         fold.add_results(store.results())
@@ -148,13 +158,13 @@ def read(directory: Path) -> RunView:
         rewards.append(None if outcome is None else problem.reward(trial, outcome))
     results = (fold.result(t) for t in fold.trials if t.repeat_of is None)
     seconds = sum(r.observed.seconds for r in results if r is not None)
-    return RunView(directory, facts, planned, fold, tuple(rewards), seconds, strategy)
+    return RunView(directory, facts, plans, fold, tuple(rewards), seconds, strategy)
 
 
-def planned_trials(facts: RunFacts, events: Sequence[tuple[str, Any]]) -> int:
-    """The planned number, extensions included."""
-    extended: list[int] = [body["trials"] for kind, body in events if kind == "plan"]
-    return max([facts.settings.plan.trials, *extended])
+def plans_of(facts: RunFacts, events: Sequence[tuple[str, Any]]) -> tuple[tuple[int, int], ...]:
+    """(first trial that it holds for, trials planned): as the run was begun, then each extension."""
+    extended = [(body["after"], body["trials"]) for kind, body in events if kind == "plan"]
+    return ((0, facts.settings.plan.trials), *extended)
 
 
 def _known(values: Iterable[float | None]) -> list[float]:
