@@ -3,8 +3,9 @@
 from functools import partial
 from statistics import fmean
 
-import learning
 import pytest
+
+import learning
 
 pytestmark = pytest.mark.slow
 SEEDS = 20

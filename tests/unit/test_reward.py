@@ -3,10 +3,10 @@
 import math
 
 import pytest
-from fig6 import POINTS
 from scipy.stats import pearsonr, spearmanr
 
 from blockqnn.strategy.reward import RewardRule, corrected_reward, failure_reward
+from fig6 import POINTS
 
 
 @pytest.mark.parametrize(

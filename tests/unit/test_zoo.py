@@ -4,8 +4,10 @@ from fractions import Fraction
 
 import pytest
 
+from blockqnn.errors import InputError
 from blockqnn.network.plan import SKELETONS, STEM_KERNEL, Image, plan_network
-from blockqnn.space.code import CodeError, Op, op_name, parse
+from blockqnn.report.target import find
+from blockqnn.space.code import Op, op_name, parse
 from blockqnn.space.graph import density, graph
 from blockqnn.space.zoo import ZOO
 
@@ -95,10 +97,10 @@ def test_parameters_of_block_qnn_s_two_blocks_a_stage():
 
 @pytest.mark.parametrize("name", ["block-qnn-s", "Block-QNN-S", "BLOCK-QNN-S", "  block-qnn-s\n"])
 def test_a_name_is_found_in_any_case(name):
-    assert named_or_parsed(name) is ZOO["block-qnn-s"]
+    assert find(name).block is ZOO["block-qnn-s"]
 
 
 def test_what_is_no_name_is_read_as_a_code():
-    assert named_or_parsed("[(1,1,3,0,0)]") == parse("(1,1,3,0,0)")
-    with pytest.raises(CodeError, match="block-qnn-x"):
-        named_or_parsed("block-qnn-x")
+    assert find("[(1,1,3,0,0)]").block == parse("(1,1,3,0,0)")
+    with pytest.raises(InputError, match=r"block-qnn-x.*inception-like, resnet-like"):
+        find("block-qnn-x")
