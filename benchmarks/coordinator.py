@@ -6,7 +6,6 @@ Best of several repeats, on one core; evaluations are instant. Space: 23 layers,
 32/64/128, at most 10 million parameters.
 """
 
-import resource
 import subprocess
 import sys
 import tempfile
@@ -128,26 +127,26 @@ def best_of(repeats: int, work: Callable[[], Any]) -> float:
 
 
 def main() -> None:
-    print(f"64 walks and 64 replays, 23 layers       {1000 * walks_and_replays():8.1f} ms")
-    print(f"ask of 64 accepted proposals             {1000 * whole_ask():8.1f} ms")
-    print(f"blockqnn --help                          {1000 * help_seconds():8.1f} ms")
+    def row(what: str, value: str) -> None:
+        print(f"{what:45} {value}", flush=True)
+
+    row("64 walks and 64 replays, 23 layers", f"{1000 * walks_and_replays():.1f} ms")
+    row("ask of 64 accepted proposals", f"{1000 * whole_ask():.1f} ms")
+    row("blockqnn --help", f"{1000 * help_seconds():.0f} ms")
     with tempfile.TemporaryDirectory() as directory:
         begin = time.monotonic()
         fill(Path(directory))
         seconds = time.monotonic() - begin
-        print(
-            f"search of {TRIALS} instant trials        {seconds:8.1f} s, {1000 * seconds / TRIALS:.2f} ms a trial"
+        row(
+            f"search of {TRIALS} instant trials",
+            f"{seconds:.1f} s, {1000 * seconds / TRIALS:.2f} ms each",
         )
         trials, seconds, peak, torch = open_store(Path(directory))
-        print(
-            f"store of {trials} trials opened, folded  {seconds:8.2f} s, {peak} MB, torch imported: {torch}"
-        )
-        print("mean length of accepted and of all proposals by iteration (random phase first):")
-        for row in read(Path(directory)).by_iteration(8):
-            print(
-                f"  {row.first:4}-{row.last:<4} epsilon {row.epsilon:.1f}  {row.length:5.1f}  {row.proposed_length:5.1f}"
-            )
-    print(f"peak of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
+        row(f"store of {trials} trials ready", f"{seconds:.2f} s, {peak} MB, torch imported: {torch}")
+        print("iterations  epsilon  mean length of accepted and of all proposals")
+        for r in read(Path(directory)).by_iteration(8):
+            lengths = f"{r.length:5.1f}  {r.proposed_length:5.1f}"
+            print(f"{r.first:5}-{r.last:<4}  {r.epsilon:7.1f}  {lengths}")
 
 
 if __name__ == "__main__":

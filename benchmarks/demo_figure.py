@@ -1,4 +1,4 @@
-"""Draws docs/demo.svg from the demo's two runs: mean reward of each iteration (three averaged), learned and random.
+"""Draws docs/demo.svg from the demo's two runs: reward by iteration, learned and random.
 
 python benchmarks/demo_figure.py runs/demo-... docs/demo.svg
 """
@@ -9,75 +9,73 @@ from xml.sax.saxutils import escape
 
 from blockqnn.report.rows import IterationRow, read
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 760, 300, 56, 150, 44, 44
+WIDTH, HEIGHT = 760, 300
+LEFT, RIGHT, TOP, BOTTOM = 56, 610, 44, 256  # edges of the plot
+TITLE = "Mean reward of an iteration of 8 blocks, three iterations averaged"
 COLOURS = {"Q-learning": "#2563eb", "random search": "#9a3412"}
 STYLE = """
   text { font: 13px system-ui, sans-serif; fill: #334155 }
-  .title { font-weight: 600 } .grid { stroke: #94a3b8; stroke-opacity: .35 }
+  .grid { stroke: #94a3b8; stroke-opacity: .35 }
   @media (prefers-color-scheme: dark) { text { fill: #cbd5e1 } }
 """
 
 
-def smoothed(rows: list[IterationRow], window: int = 3) -> list[float]:
-    """Mean reward over up to three neighbouring iterations, by iteration."""
+def smoothed(rows: list[IterationRow]) -> list[float]:
+    """Mean reward over each iteration and its neighbours."""
     rewards = [row.reward for row in rows]
-    half = window // 2
-    near = (rewards[max(0, i - half) : i + half + 1] for i in range(len(rewards)))
+    near = (rewards[max(0, i - 1) : i + 2] for i in range(len(rewards)))
     return [sum(values) / len(values) for values in near]
 
 
+def text(x: float, y: float, words: str, **attributes: str) -> str:
+    more = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in attributes.items())
+    return f'<text x="{x:.1f}" y="{y:.1f}"{more}>{escape(words)}</text>'
+
+
+def levels(epsilons: list[float]) -> list[tuple[int, int, float]]:
+    """Runs of equal epsilon: (first iteration, one after the last, epsilon)."""
+    borders = [i for i in range(1, len(epsilons)) if epsilons[i] != epsilons[i - 1]]
+    starts = [0, *borders]
+    return [(a, b, epsilons[a]) for a, b in zip(starts, [*borders, len(epsilons) - 1], strict=True)]
+
+
 def figure(curves: dict[str, list[float]], epsilons: list[float]) -> str:
-    """The chart as SVG text."""
+    """The chart as SVG text; the darker the ground, the greedier the agent."""
     low = 5 * int(min(map(min, curves.values())) // 5)
     high = 5 * int(max(map(max, curves.values())) // 5 + 1)
-    count = len(epsilons)
+    last = len(epsilons) - 1
 
     def x(iteration: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * iteration / (count - 1)
+        return LEFT + (RIGHT - LEFT) * iteration / last
 
     def y(value: float) -> float:
-        return TOP + (HEIGHT - TOP - BOTTOM) * (high - value) / (high - low)
+        return TOP + (BOTTOM - TOP) * (high - value) / (high - low)
 
-    def text(at_x: float, at_y: float, words: str, more: str = "") -> str:
-        return f'<text x="{at_x:.1f}" y="{at_y:.1f}" {more}>{escape(words)}</text>'
-
-    parts = [
-        f'<text x="{LEFT}" y="20" class="title">Mean reward of an iteration of 8 blocks, three iterations averaged</text>'
-    ]
+    parts = [text(LEFT, 20, TITLE, style="font-weight: 600")]
     for value in range(low, high + 1, 5):
+        line = f'<line class="grid" x1="{LEFT}" x2="{RIGHT}"'
+        parts.append(f'{line} y1="{y(value):.1f}" y2="{y(value):.1f}"/>')
+        parts.append(text(LEFT - 8, y(value) + 4, str(value), text_anchor="end"))
+    for first, end, epsilon in levels(epsilons):
         parts.append(
-            f'<line class="grid" x1="{LEFT}" x2="{x(count - 1)}" y1="{y(value)}" y2="{y(value)}"/>'
+            f'<rect x="{x(first):.1f}" y="{TOP}" width="{x(end) - x(first):.1f}"'
+            f' height="{BOTTOM - TOP}" fill="#2563eb" opacity="{0.12 * (1 - epsilon):.3f}"/>'
         )
-        parts.append(text(LEFT - 8, y(value) + 4, str(value), 'text-anchor="end"'))
-    start = 0
-    for i in range(1, count + 1):
-        if i == count or epsilons[i] != epsilons[start]:
-            end = min(i, count - 1)
-            parts.append(
-                f'<rect x="{x(start):.1f}" y="{TOP}" width="{x(end) - x(start):.1f}"'
-                f' height="{HEIGHT - TOP - BOTTOM}" fill="#2563eb" opacity="{0.12 * (1 - epsilons[start]):.3f}"/>'
-            )
-            parts.append(
-                text(
-                    (x(start) + x(end)) / 2,
-                    HEIGHT - 26,
-                    f"epsilon {epsilons[start]:g}",
-                    'text-anchor="middle"',
-                )
-            )
-            start = i
-    parts.append(text(LEFT, HEIGHT - 8, f"{count} iterations"))
+        middle = (x(first) + x(end)) / 2
+        parts.append(text(middle, BOTTOM + 18, f"epsilon {epsilon:g}", text_anchor="middle"))
+    parts.append(text(LEFT, HEIGHT - 8, f"{last + 1} iterations"))
     for name, values in curves.items():
         points = " ".join(f"{x(i):.1f},{y(v):.1f}" for i, v in enumerate(values))
+        colour = COLOURS[name]
+        parts.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2.5"/>')
         parts.append(
-            f'<polyline points="{points}" fill="none" stroke="{COLOURS[name]}" stroke-width="2.5"/>'
+            text(RIGHT + 10, y(values[-1]) + 4, name, style=f"fill: {colour}; font-weight: 600")
         )
-        label = f'style="fill: {COLOURS[name]}; font-weight: 600"'
-        parts.append(text(x(count - 1) + 10, y(values[-1]) + 4, name, label))
     body = "\n".join(parts)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img"'
-        f' aria-label="Q-learning rises above random search">\n<style>{STYLE}</style>\n{body}\n</svg>\n'
+        f' aria-label="Reward of Q-learning and of random search by iteration">\n'
+        f"<style>{STYLE}</style>\n{body}\n</svg>\n"
     )
 
 
