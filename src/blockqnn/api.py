@@ -220,11 +220,8 @@ class _LazyExecutor:
 
 
 def _executor(facts: RunFacts) -> Executor:
-    from blockqnn.evaluation.data import load
-
-    source, execution = facts.settings.data.source, facts.settings.execution
-    if load(facts.settings.data).digest != facts.data.digest:
-        raise InputError(f"data {source}: changed since the run began")
+    execution = facts.settings.execution
+    _refuse_changed_data(facts)
     specification = {
         "settings": facts.settings.model_dump_json(),
         "digest": facts.data.digest,
@@ -244,6 +241,13 @@ def _executor(facts: RunFacts) -> Executor:
         timeout=execution.timeout,
         memory=execution.memory,
     )
+
+
+def _refuse_changed_data(facts: RunFacts) -> None:
+    from blockqnn.evaluation.data import load
+
+    if load(facts.settings.data).digest != facts.data.digest:
+        raise InputError(f"data {facts.settings.data.source}: changed since the run began")
 
 
 def _created(
@@ -296,6 +300,7 @@ def _reopened(
         new = changed(now, {**changes, **({"preset": preset} if preset else {})})
         _refuse_other_differences(directory, facts, now, new)
         if new.plan.trials > planned:
+            _refuse_changed_data(facts)
             store.add_event("plan", {"trials": new.plan.trials, "after": len(store.trials())})
     except BaseException:
         store.close()

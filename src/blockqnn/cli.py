@@ -311,7 +311,8 @@ def _run(arguments: list[str]) -> None:
 
 def _fail(status: int, message: str) -> NoReturn:
     """One line on standard error."""
-    print(f"blockqnn: {' '.join(message.splitlines())}", file=sys.stderr)
+    line = " ".join(part.strip() for part in message.splitlines())
+    print(f"blockqnn: {line}", file=sys.stderr)
     sys.exit(status)
 
 

@@ -15,7 +15,7 @@ from blockqnn.runtime.serial import SerialExecutor
 from blockqnn.runtime.store import Store, is_run
 from faults.evaluators import pretend
 
-NAP = 0.004  # seconds at most, so that results arrive in another order each time
+NAP = 0.15  # seconds; several other results are stored meanwhile, so each run has its own order
 
 
 def hold(directory: str, moment: str, *codes: str) -> None:
@@ -39,9 +39,9 @@ def hold(directory: str, moment: str, *codes: str) -> None:
 def pretended(staleness: int) -> RunFacts:
     """A search of 200 trials in a tight space: with redraws, repeats and failures."""
     changes = {
-        "plan": {"trials": 200, "staleness": staleness, "seed": 5},
+        "plan": {"trials": 200, "iteration": 4, "staleness": staleness, "seed": 5},
         "space": {"max_params": 60_000},
-        "agent": {"epsilon": ((1.0, 40), (0.1, 60)), "walks": 1},
+        "agent": {"epsilon": ((1.0, 40), (0.1, 60)), "walks": 1, "alpha": 1.0},
     }
     data = DataFacts(
         name="pretended",
@@ -94,7 +94,7 @@ def train_search(directory: str, workers: str) -> None:
         workers=None if workers == "serial" else int(workers),
         device="cpu",
         settings={
-            "recipe": {"steps": 20},
+            "recipe": {"steps": 20, "batch": 32},
             "plan": {"iteration": 6},
             "space": {"max_params": 60_000},
             "agent": {"walks": 1},

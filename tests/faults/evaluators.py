@@ -65,7 +65,7 @@ def never_ready(_: dict[str, Any]) -> NoReturn:
 
 
 def pretend(specification: dict[str, Any]) -> Evaluate:
-    """Outcomes that only the task decides, after naps that nothing decides.
+    """Outcomes that only the task decides, a tenth of them after a nap that nothing decides.
 
     With a `directory` the number of each process that has evaluated is left there.
     """
@@ -74,7 +74,8 @@ def pretend(specification: dict[str, Any]) -> Evaluate:
     def evaluate(task: Task) -> Measurement | Failure:
         if directory:
             (Path(directory) / str(os.getpid())).touch()
-        time.sleep(random.SystemRandom().uniform(0, nap))
+        if random.SystemRandom().random() < 0.1:
+            time.sleep(nap)
         rng = random.Random(derive(task.seed, task.code))
         if rng.random() < 0.15:
             return Failure(kind="no_learning", detail="pretended")

@@ -12,7 +12,7 @@ import blockqnn
 PACKAGE = Path(blockqnn.__file__).parent
 # Each layer may import those before it, and its own.
 LAYERS = (
-    ("errors", "seeds"),
+    ("errors", "seeds", "npz", "version"),
     ("space",),
     ("records",),
     ("network.plan",),

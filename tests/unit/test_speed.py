@@ -1,7 +1,8 @@
 """The coordinator's cost at the paper's size; the numbers are printed by benchmarks/coordinator.py."""
 
-import coordinator
 import pytest
+
+import coordinator
 
 
 def test_64_walks_and_64_replays_take_under_50_ms():

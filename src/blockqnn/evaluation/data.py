@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from blockqnn.config import DataSettings
 from blockqnn.errors import InputError
 from blockqnn.network.plan import Image
+from blockqnn.npz import read_arrays
 
 Pixels = NDArray[np.uint8]
 Labels = NDArray[np.int64]
@@ -135,14 +136,7 @@ def _digits() -> dict[str, Any]:
 
 
 def _npz(path: Path) -> dict[str, Any]:
-    try:
-        # opened here: np.load leaves a damaged archive open
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except FileNotFoundError:
-        raise InputError(f"data {path}: no such file") from None
-    except Exception as error:  # NumPy and zipfile raise many kinds for a damaged file
-        raise InputError(f"data {path}: cannot be read as .npz ({error})") from None
+    arrays = read_arrays(path, "data")
     missing = [n for n in ("x_train", "y_train", "x_test", "y_test") if n not in arrays]
     if missing:
         raise InputError(

@@ -98,9 +98,8 @@ class RunView:
     def trial(self, number: int) -> Trial:
         """The trial of that number, or InputError."""
         if not 0 <= number < len(self.fold.trials):
-            raise InputError(
-                f"run {self.directory}: has no trial {number}; it has 0 to {len(self.fold.trials) - 1}"
-            )
+            have = f"it has 0 to {len(self.fold.trials) - 1}" if self.fold.trials else "it has none yet"
+            raise InputError(f"run {self.directory}: has no trial {number}; {have}")
         return self.fold.trials[number]
 
     def by_iteration(self, rows: int) -> list[IterationRow]:
@@ -112,9 +111,10 @@ class RunView:
     def _row(self, first: int, end: int) -> IterationRow:
         trials = [t for iteration in self.fold.iterations[first:end] for t in iteration]
         lengths = [len(parse(t.code).layers) for t in trials]
-        # a dropped proposal's steps include the terminal layer
+        # the redrawn ones' steps include the terminal layer; a trial without density is the last of them
         dropped = sum(t.redrawn for t in trials)
         dropped_layers = sum(t.redrawn_steps for t in trials) - dropped
+        admitted = [n for t, n in zip(trials, lengths, strict=True) if t.density is not None]
         outcomes = [self.fold.outcome(t) for t in trials]
         accuracies = [o.accuracy for o in outcomes if isinstance(o, Measurement)]
         return IterationRow(
@@ -124,7 +124,7 @@ class RunView:
             accuracy=fmean(accuracies) if accuracies else None,
             reward=fmean(_known(self.rewards[t.number] for t in trials)),
             length=fmean(lengths),
-            proposed_length=(sum(lengths) + dropped_layers) / (len(trials) + dropped),
+            proposed_length=(sum(admitted) + dropped_layers) / (len(admitted) + dropped),
             repeats=fmean(t.repeat_of is not None for t in trials),
         )
 

@@ -26,23 +26,27 @@ class ChainTable:
     def __init__(self, path: Path, *, architectures: bool = False) -> None:
         """With `architectures`, rows of one `iso_class` share a key; else each row has its own."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            # opened here: np.load leaves a damaged archive open
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in file.files}
-        except (OSError, ValueError) as error:
+        except Exception as error:  # NumPy and zipfile raise many kinds for what is no such file
             raise InputError(f"table {path}: cannot be read as .npz ({error})") from None
         if "ops" not in arrays or "op_names" not in arrays or "adj" in arrays:
             raise InputError(f"table {path}: is not one of chains (`ops`, `op_names`, no `adj`)")
-        ops = arrays["ops"]
-        self.op_names = tuple(str(name) for name in arrays["op_names"])
+        ops, names = arrays["ops"], arrays["op_names"]
+        if ops.ndim != 2 or ops.dtype.kind not in "iu" or names.ndim != 1:
+            raise InputError(f"table {path}: `ops` must be (N, L) whole numbers, `op_names` a list")
+        self.op_names = tuple(str(name) for name in names)
         self.length = ops.shape[1]
         self._row = {tuple(chain): row for row, chain in enumerate(ops.tolist())}
-        if len(self._row) != len(ops) or len(ops) != len(self.op_names) ** self.length:
+        legal = sum(all(0 <= op < len(names) for op in chain) for chain in self._row)
+        if not legal == len(ops) == len(names) ** self.length:
             raise InputError(
-                f"table {path}: {len(self._row)} different chains in {len(ops)} rows; a complete"
-                f" table has {len(self.op_names)}^{self.length}, each once"
+                f"table {path}: {legal} different chains of {len(names)} ops in {len(ops)} rows; a"
+                f" complete table has {len(names)}^{self.length}, each once"
             )
         self.columns: dict[str, NDArray[Any]] = {
-            n: a for n, a in arrays.items() if a.shape == (len(ops),)
+            n: a for n, a in arrays.items() if a.shape == (len(ops),) and a.dtype.kind in "iuf"
         }
         self._iso = self.columns.get("iso_class") if architectures else None
         if architectures and self._iso is None:

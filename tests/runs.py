@@ -1,0 +1,34 @@
+"""Runs for tests: settings that train in milliseconds, and facts for stores written by hand."""
+
+from typing import Any
+
+from blockqnn.config import resolve
+from blockqnn.network.plan import Image, Skeleton
+from blockqnn.runtime.facts import DataFacts, RunFacts
+
+# On the digits, with some failures (`no_learning`) and repeats.
+TINY: dict[str, Any] = {
+    "recipe": {"steps": 5, "learning_rate": 0.01, "restarts": 0, "restart_after": 1},
+    "skeleton": Skeleton(("conv",), (4, 8), (1, 1)),
+    "space": {"max_layers": 2},
+    "agent": {"walks": 1},
+    "plan": {"trials": 12, "iteration": 4, "seed": 1},
+    "execution": {"executor": "serial", "device": "cpu"},
+}
+
+
+def facts(**changes: Any) -> RunFacts:
+    """A run of 12 trials, 4 an iteration, on 8x8 images of 10 classes; the reward is the accuracy."""
+    settings = resolve(
+        "small",
+        {"reward": {"mu": 0.0, "rho": 0.0}, "plan": {"trials": 12, "iteration": 4}, **changes},
+    )
+    data = DataFacts(
+        name="pretended",
+        digest="",
+        image=Image(1, 8, 8),
+        classes=tuple("0123456789"),
+        sizes=(1000, 200, 200),
+        chance=10.0,
+    )
+    return RunFacts(version="", settings=settings, data=data, device="cpu")
