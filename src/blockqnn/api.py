@@ -301,7 +301,7 @@ def _reopened(
         _refuse_other_differences(directory, facts, now, new)
         if new.plan.trials > planned:
             _refuse_changed_data(facts)
-            store.add_event("plan", {"trials": new.plan.trials, "after": len(store.trials())})
+            store.add(events=[("plan", {"trials": new.plan.trials, "after": len(store.trials())})])
     except BaseException:
         store.close()
         raise

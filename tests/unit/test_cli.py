@@ -277,7 +277,7 @@ def test_show_of_a_run_has_the_runs_own_network(blockqnn, finished):
             entry.flops,
         )
     options = ["--repeats", "2", "--widths", "8,16"]
-    same = "--skeleton small --classes 10 --image 1x8x8".split()
+    same = ["--skeleton", "small", "--classes", "10", "--image", "1x8x8"]
     assert shown(blockqnn, "run", *options) == shown(blockqnn, best.code, *options, *same)
 
 

@@ -59,7 +59,7 @@ def written(directory, trials=TRIALS, results=RESULTS, events=(), **changes):
     with Store.create(directory, {"run": facts(**changes).model_dump_json()}) as store:
         store.add(trials, results)
         for kind, body in events:
-            store.add_event(kind, body)
+            store.add(events=[(kind, body)])
     return rows.read(directory)
 
 

@@ -37,8 +37,8 @@ def directory(tmp_path):
         store.add(TRIALS[:2])
         store.add(TRIALS[2:], RESULTS[:1])
         store.add(results=RESULTS[1:])
-        store.add_event("plan", {"trials": 4})
-        store.add_event("fingerprint", ["f", "g"])
+        store.add(events=[("plan", {"trials": 4})])
+        store.add(events=[("fingerprint", ["f", "g"])])
     return tmp_path / "run"
 
 
@@ -84,7 +84,7 @@ def test_refused_rows_take_their_whole_commit_with_them(directory, trials, resul
         with pytest.raises(sqlite3.IntegrityError):
             store.add(trials, results)
         with pytest.raises(ValueError, match="JSON"):
-            store.add_event("plan", float("nan"))
+            store.add(events=[("plan", float("nan"))])
     assert_whole(directory)
 
 
@@ -218,7 +218,7 @@ with Store.resume(Path(sys.argv[1])) as store:
         trial = Trial(number=n, iteration=0, code=str(n), key=str(n), density=n / 3)
         outcome = Measurement(accuracy=n % 100, flops=n, params=n)
         store.add([trial], [Result(number=n, outcome=outcome)])
-        store.add_event("added", n)
+        store.add(events=[("added", n)])
         print(n, flush=True)
 """
 

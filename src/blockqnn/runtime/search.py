@@ -10,7 +10,7 @@ from blockqnn.config import PlanSettings
 from blockqnn.network.plan import OverLimit
 from blockqnn.records import Failure, Measurement, Observation, Result, Task, Trial
 from blockqnn.runtime.fold import Fold, Learner
-from blockqnn.runtime.store import Store
+from blockqnn.runtime.store import Event, Store
 from blockqnn.seeds import derive, generator
 from blockqnn.space.mdp import MDP
 
@@ -129,19 +129,17 @@ def search(
         if not running:
             break
         done = executor.wait()
-        store.add(results=done)
-        _note_fingerprints(store, fold, done)
+        store.add(results=done, events=_new_fingerprints(fold, done))
         fold.add_results(done)
         running -= len(done)
     fold.tell_until(len(fold.iterations), strategy, problem.mdp.episode, problem.reward)
     return fold
 
 
-def _note_fingerprints(store: Store, fold: Fold, results: Sequence[Result]) -> None:
-    """An event where measurements of one run begin to come from a different kind of machine."""
+def _new_fingerprints(fold: Fold, results: Sequence[Result]) -> list[Event]:
+    """An event where a run's measurements begin to come from a different kind of machine."""
     new = {r.observed.fingerprint for r in results} - fold.fingerprints - {""}
-    if new and fold.fingerprints:
-        store.add_event("fingerprint", sorted(new))
+    return [("fingerprint", sorted(new))] if new and fold.fingerprints else []
 
 
 def _share(fold: Fold, plan: PlanSettings) -> float | None:

@@ -7,7 +7,7 @@ commit. Nothing is ever changed or deleted: the state of a search is a fold over
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from blockqnn.records import OUTCOME, Observation, Result, Trial
 
 DATABASE, LOCK, CONFIG = "run.sqlite3", "run.lock", "config.yaml"
 SCHEMA_VERSION = 1
+Event = tuple[str, Any]  # kind, body as JSON
 _OURS = {DATABASE, f"{DATABASE}-journal", LOCK, CONFIG}
 _TABLES = (
     "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -47,10 +48,12 @@ class Store:
         """A new run in a directory that is missing or empty, with facts that never change."""
         refuse_unless_fresh(directory)
         directory.mkdir(parents=True, exist_ok=True)
+        _roll_back_if_interrupted(directory)
         lock = _locked(directory)
         try:
-            (directory / DATABASE).unlink(missing_ok=True)  # one without tables: a start that was killed
-            store = cls(directory, _connect(directory, "rwc"), lock)
+            if _holds_pages(directory):
+                raise InputError(f"run directory {directory}: holds a run already")
+            store = cls(directory, _writing(_connect(directory, "rwc")), lock)
             with store._transaction() as connection:
                 for statement in _TABLES:
                     connection.execute(statement)
@@ -67,7 +70,7 @@ class Store:
         _require_run(directory)
         lock = _locked(directory)
         try:
-            return cls(directory, _checked(_connect(directory, "rw"), directory), lock)
+            return cls(directory, _writing(_checked(_connect(directory, "rw"), directory)), lock)
         except BaseException:
             lock.release()
             raise
@@ -112,13 +115,18 @@ class Store:
             for number, outcome, observed in rows
         ]
 
-    def events(self) -> list[tuple[str, Any]]:
-        """What happened besides trials: (kind, body), in order."""
+    def events(self) -> list[Event]:
+        """What happened besides trials, in order."""
         rows = self._connection.execute("SELECT kind, body FROM events ORDER BY id")
         return [(kind, json.loads(body)) for kind, body in rows]
 
-    def add(self, trials: Sequence[Trial] = (), results: Iterable[Result] = ()) -> None:
-        """Both in one commit; returns when it is durable."""
+    def add(
+        self,
+        trials: Sequence[Trial] = (),
+        results: Iterable[Result] = (),
+        events: Iterable[Event] = (),
+    ) -> None:
+        """All in one commit; returns when it is durable."""
         with self._transaction() as connection:
             names = tuple(Trial.model_fields)
             places = ", ".join(f":{name}" for name in names)
@@ -130,11 +138,10 @@ class Store:
                 "INSERT INTO results VALUES (?, ?, ?)",
                 [(r.number, r.outcome.model_dump_json(), r.observed.model_dump_json()) for r in results],
             )
-
-    def add_event(self, kind: str, body: Any) -> None:
-        with self._transaction() as connection:
-            row = (kind, json.dumps(body, allow_nan=False))
-            connection.execute("INSERT INTO events (kind, body) VALUES (?, ?)", row)
+            connection.executemany(
+                "INSERT INTO events (kind, body) VALUES (?, ?)",
+                [(kind, json.dumps(body, allow_nan=False)) for kind, body in events],
+            )
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
@@ -149,6 +156,11 @@ class Store:
 
 def is_run(directory: Path) -> bool:
     """Whether the directory holds a run that was begun."""
+    _roll_back_if_interrupted(directory)
+    return _holds_pages(directory)
+
+
+def _holds_pages(directory: Path) -> bool:
     path = directory / DATABASE
     return path.is_file() and path.stat().st_size > 0
 
@@ -184,10 +196,13 @@ def _connect(directory: Path, mode: str) -> sqlite3.Connection:
     path = (directory / DATABASE).absolute()
     connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None)
     connection.execute("PRAGMA busy_timeout = 30000")
-    if mode != "ro":
-        connection.execute("PRAGMA journal_mode = DELETE")
-        connection.execute("PRAGMA synchronous = EXTRA")
-        connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _writing(connection: sqlite3.Connection) -> sqlite3.Connection:
+    connection.execute("PRAGMA journal_mode = DELETE")
+    connection.execute("PRAGMA synchronous = EXTRA")
+    connection.execute("PRAGMA foreign_keys = ON")
     return connection
 
 
@@ -208,7 +223,10 @@ def _checked(connection: sqlite3.Connection, directory: Path) -> sqlite3.Connect
 
 
 def _roll_back_if_interrupted(directory: Path) -> None:
-    """A reader may not repair what a killed writer left; with the lock free, we may."""
+    """Undoes the commit that a killed writer left half done, unless a writer lives.
+
+    A reader may not, and a first commit half done would look like a run.
+    """
     if not (directory / f"{DATABASE}-journal").exists():
         return
     lock = FileLock(directory / LOCK)
@@ -216,8 +234,8 @@ def _roll_back_if_interrupted(directory: Path) -> None:
         lock.acquire(timeout=0)
     except (Timeout, OSError):  # a live writer's journal, or a directory that nobody can write
         return
-    with lock:
-        connection = _connect(directory, "rw")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-        connection.close()
-    lock.release(force=True)
+    try:
+        with suppress(sqlite3.DatabaseError), closing(_connect(directory, "rw")) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    finally:
+        lock.release()
