@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from blockqnn.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from blockqnn.api import Run, search, train

@@ -17,8 +17,8 @@ from typer.core import TyperGroup
 from typer.exceptions import TyperException
 from typer.main import get_command
 
-from blockqnn import __version__
 from blockqnn.errors import InputError
+from blockqnn.version import VERSION
 
 if TYPE_CHECKING:
     from blockqnn.report.rows import Entry, RunView
@@ -46,7 +46,7 @@ def _main(
 ) -> None:
     """Design small image networks block by block with Q-learning (BlockQNN)."""
     if version:
-        print(__version__)
+        print(VERSION)
         raise typer.Exit
     if context.invoked_subcommand is None:
         raise InputError(f"name a command: {_commands(context)}; see blockqnn --help")

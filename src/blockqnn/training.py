@@ -9,7 +9,6 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from blockqnn import __version__
 from blockqnn.config import Settings, preset_for, resolve
 from blockqnn.errors import InputError
 from blockqnn.evaluation.data import Dataset, load
@@ -20,6 +19,7 @@ from blockqnn.network.plan import NetworkPlan, Skeleton, plan_network
 from blockqnn.records import Failure
 from blockqnn.report.target import Target
 from blockqnn.space.code import Block
+from blockqnn.version import VERSION
 
 
 class TrainingFailed(RuntimeError):
@@ -107,7 +107,7 @@ def _settings(target: Target, source: str | None, preset: str | None) -> Setting
 
 def _config(block: Block, skeleton: Skeleton, dataset: Dataset, settings: Settings) -> dict[str, Any]:
     return {
-        "blockqnn": __version__,
+        "blockqnn": VERSION,
         "code": str(block),
         "skeleton": {
             "stem": list(skeleton.stem),

@@ -424,7 +424,16 @@ def begun(directory, trials, **execution):
         search("digits", run=directory, preset="small", settings=settings, report=interrupt)
 
 
+@pytest.fixture
+def sigint():
+    """Not ignored in child processes, as it is where tests run in the background of a script."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.usefixtures("sigint")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_search_says_how_to_go_on(folder, number):
     """The very command that it names finishes the run; no worker is left meanwhile."""

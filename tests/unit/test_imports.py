@@ -20,6 +20,7 @@ LAYERS = (
     ("strategy",),
     ("network", "evaluation", "runtime", "tables"),
     ("report",),
+    ("setup",),
     ("training",),
     ("api",),
     ("cli",),

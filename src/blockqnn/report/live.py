@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from blockqnn.records import Failure, Measurement
+from blockqnn.records import Measurement
 from blockqnn.runtime.facts import RunFacts, problem_of
+from blockqnn.runtime.fold import Fold
 from blockqnn.runtime.search import Progress
 
 
@@ -23,12 +24,11 @@ class LiveLine:
         self._reward = problem_of(facts).reward
         self._planned = planned
         self._begun = time.monotonic()
-        self._counted = 0
-        self._first_finished: int | None = None
-        self._printed = 0
-        self._evaluated = self._failed = self._reused = 0
+        self._finished_before: int | None = None  # trials, when this line first looked
+        self._printed = 0  # iterations
+        self._looked = 0  # results
+        self._failed = 0
         self._best: tuple[float, float] | None = None  # (reward, accuracy)
-        self._seen: set[int] = set()
         self._fingerprints: set[str] = set()
         self._live = (
             Live(console=Console(file=self._stream), refresh_per_second=4, transient=True)
@@ -39,13 +39,14 @@ class LiveLine:
             self._live.start()
 
     def __call__(self, progress: Progress) -> None:
-        self._count(progress)
+        self._look(progress.fold)
         self._tell_fingerprints(progress.fold.fingerprints)
+        line = self._line(progress)
         if self._live:
-            self._live.update(Text(self._line(progress), no_wrap=True, overflow="ellipsis"))
+            self._live.update(Text(line, no_wrap=True, overflow="ellipsis"))
         elif progress.fold.complete_iterations() > self._printed:
             self._printed = progress.fold.complete_iterations()
-            self.note(self._line(progress))
+            self.note(line)
 
     def note(self, text: str) -> None:
         """A line that stays; a reader that has gone stops no search."""
@@ -66,50 +67,35 @@ class LiveLine:
             self.note(f"from here on also measured with {' and '.join(sorted(new))}")
         self._fingerprints |= new
 
-    def _count(self, progress: Progress) -> None:
-        for trial in progress.fold.trials[self._counted :]:
-            self._seen.add(trial.number)
-        self._counted = len(progress.fold.trials)
-        for number in sorted(self._seen):
-            trial = progress.fold.trials[number]
-            outcome = progress.fold.outcome(trial)
-            if outcome is None:
-                continue
-            self._seen.discard(number)
-            if trial.repeat_of is not None:
-                self._reused += 1
-            elif isinstance(outcome, Failure):
-                self._failed += 1
+    def _look(self, fold: Fold) -> None:
+        """Counts the results that arrived since the last look."""
+        for number in fold.arrived[self._looked :]:
+            trial = fold.trials[number]
+            outcome = fold.outcome(trial)
+            if isinstance(outcome, Measurement):
+                shown = (self._reward(trial, outcome), outcome.accuracy)
+                self._best = max(self._best or shown, shown)
             else:
-                self._evaluated += 1
-                self._keep_best(self._reward(trial, outcome), outcome)
-        if self._first_finished is None:
-            self._first_finished = self._finished
-
-    def _keep_best(self, reward: float, outcome: Measurement) -> None:
-        if self._best is None or reward > self._best[0]:
-            self._best = (reward, outcome.accuracy)
-
-    @property
-    def _finished(self) -> int:
-        return self._evaluated + self._failed + self._reused
+                self._failed += 1
+        self._looked = len(fold.arrived)
 
     def _line(self, progress: Progress) -> str:
+        fold = progress.fold
+        finished = len(fold.arrived) + fold.reused
+        if self._finished_before is None:
+            self._finished_before = finished
         best = f"best {self._best[1]:.2f} % (reward {self._best[0]:.2f})" if self._best else "best -"
         return (
-            f"{self._finished}/{self._planned} trials  {self._reused} reused  {self._failed} failed"
+            f"{finished}/{self._planned} trials  {fold.reused} reused  {self._failed} failed"
             f"  {progress.running} running  {best}  epsilon {progress.epsilon:.2f}"
-            f"  {self._time_left()} left"
+            f"  {self._time_left(finished - self._finished_before, self._planned - finished)} left"
         )
 
-    def _time_left(self) -> str:
-        if self._finished >= self._planned:
+    def _time_left(self, done: int, missing: int) -> str:
+        if missing <= 0:
             return "0 s"
-        done = self._finished - (self._first_finished or 0)
-        if done <= 0:
-            return "?"
-        rate = done / (time.monotonic() - self._begun)
-        return duration((self._planned - self._finished) / rate)
+        seconds = time.monotonic() - self._begun
+        return duration(missing * seconds / done) if done else "?"
 
 
 def duration(seconds: float) -> str:

@@ -74,24 +74,22 @@ class RunView:
 
     def status(self) -> dict[str, Any]:
         """Counts, failures by kind, the best, the trajectory: the contract of `status --json`."""
-        trials = self.fold.trials
-        outcomes = [(t, self.fold.outcome(t)) for t in trials]
-        own = [o for t, o in outcomes if t.repeat_of is None]
+        fold, best = self.fold, self.entries()[:1]
+        own = [fold.outcome(fold.trials[number]) for number in sorted(fold.arrived)]
         failures = Counter(o.kind for o in own if isinstance(o, Failure))
-        best = self.entries()[:1]
         return {
             "trials": {
                 "planned": self.planned,
-                "finished": sum(o is not None for _, o in outcomes),
-                "evaluated": sum(isinstance(o, Measurement) for o in own),
+                "finished": len(own) + fold.reused,
+                "evaluated": len(own) - failures.total(),
                 "failed": failures.total(),
-                "reused": sum(t.repeat_of is not None and o is not None for t, o in outcomes),
-                "redrawn": sum(t.redrawn for t in trials),
-                "running": sum(o is None for o in own),
+                "reused": fold.reused,
+                "redrawn": sum(t.redrawn for t in fold.trials),
+                "running": len(fold.unfinished()),
             },
             "failures": dict(failures),
             "best": vars(best[0]) if best else None,
-            "trajectory": self.fold.trajectory(self.strategy),
+            "trajectory": fold.trajectory(self.strategy),
             "seconds": round(self.seconds, 1),
         }
 

@@ -1,5 +1,6 @@
 """The state of a search as a fold over its store: loop, resume and readers share it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from typing import Any, Protocol
@@ -24,8 +25,11 @@ class Fold:
         self.first_with_key: dict[str, int] = {}
         self.fingerprints: set[str] = set()
         self.told = 0  # iterations that the learner was told of
+        self.arrived: list[int] = []  # trials with a result of their own, as the results came
+        self.reused = 0  # repeats whose outcome is known
         self._results: dict[int, Result] = {}
         self._missing: list[int] = []  # outcomes still to come, an iteration
+        self._waiting: Counter[int] = Counter()  # repeats by the trial whose outcome they wait for
 
     def add_trials(self, trials: Iterable[Trial]) -> None:
         for trial in trials:
@@ -35,11 +39,18 @@ class Fold:
             self.iterations[trial.iteration].append(trial)
             self.trials.append(trial)
             self.first_with_key.setdefault(trial.key, trial.number)
-            self._missing[trial.iteration] += trial.repeat_of is None
+            if trial.repeat_of is None:
+                self._missing[trial.iteration] += 1
+            elif trial.repeat_of in self._results:
+                self.reused += 1
+            else:
+                self._waiting[trial.repeat_of] += 1
 
     def add_results(self, results: Iterable[Result]) -> None:
         for result in results:
             self._results[result.number] = result
+            self.arrived.append(result.number)
+            self.reused += self._waiting.pop(result.number, 0)
             if result.observed.fingerprint:
                 self.fingerprints.add(result.observed.fingerprint)
             self._missing[self.trials[result.number].iteration] -= 1

@@ -1,0 +1,3 @@
+"""The version, alone so that everything may read it."""
+
+VERSION = "0.1.0"
