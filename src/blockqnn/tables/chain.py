@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from blockqnn.errors import InputError
+from blockqnn.npz import read_arrays
 from blockqnn.records import Failure, Measurement, Task
 
 ChainState = tuple[int, int]  # (position, last choice)
@@ -25,12 +25,7 @@ class ChainTable:
 
     def __init__(self, path: Path, *, architectures: bool = False) -> None:
         """With `architectures`, rows of one `iso_class` share a key; else each row has its own."""
-        try:
-            # opened here: np.load leaves a damaged archive open
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-        except Exception as error:  # NumPy and zipfile raise many kinds for what is no such file
-            raise InputError(f"table {path}: cannot be read as .npz ({error})") from None
+        arrays = read_arrays(path, "table")
         if "ops" not in arrays or "op_names" not in arrays or "adj" in arrays:
             raise InputError(f"table {path}: is not one of chains (`ops`, `op_names`, no `adj`)")
         ops, names = arrays["ops"], arrays["op_names"]
