@@ -133,7 +133,7 @@ _SMALL: Mapping[str, Any] = {
 PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "small": _SMALL,
-        "demo": {**_SMALL, "data": {"source": "digits"}, "plan": {"trials": 300}},
+        "demo": {**_SMALL, "data": {"source": "digits"}, "plan": {"trials": 260}},
         "standard": {"skeleton": SKELETONS["cifar"].with_widths((16, 32, 64))},
         "paper": {
             "agent": {

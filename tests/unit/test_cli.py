@@ -460,10 +460,11 @@ def test_an_interrupted_search_says_how_to_go_on(folder, number):
         assert rows.read(folder / "my run").status()["trials"]["finished"] == 60
 
 
-@pytest.mark.parametrize("command", ["top run", "status run --json", "search --run run 2>&1"])
-def test_a_reader_that_leaves_does_no_harm(folder, command):
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", ["top run", "search --run run 2>&1"])
+def test_a_reader_that_leaves_does_no_harm(folder, command, unbuffered):
     """The pipe is closed before the first word is written."""
-    program = shlex.join(BLOCKQNN)
+    program = f"PYTHONUNBUFFERED={unbuffered} {shlex.join(BLOCKQNN)}"
     done = subprocess.run(
         ["bash", "-c", f"{program} {command} | true; echo ${{PIPESTATUS[0]}}"],
         cwd=folder,

@@ -72,7 +72,7 @@ SMALL = DEFAULT_AGENT | {
 }
 EXPECTED = {
     "small": SMALL,
-    "demo": SMALL | {"data.source": "digits", "plan.trials": 300},
+    "demo": SMALL | {"data.source": "digits", "plan.trials": 260},
     "standard": PAPER_RECIPE | DEFAULT_AGENT | {"skeleton.widths": (16, 32, 64)},
     "paper": PAPER_RECIPE
     | {
@@ -237,7 +237,7 @@ def test_merged_replaces_nested_values_one_by_one():
 def test_changed_keeps_all_else():
     old = resolve("demo", {"plan": {"seed": 3}})
     new = changed(old, {"plan": {"trials": 400}, "space": {"max_flops": 5}})
-    assert differences(old, new) == [("space.max_flops", None, 5), ("plan.trials", 300, 400)]
+    assert differences(old, new) == [("space.max_flops", None, 5), ("plan.trials", 260, 400)]
     assert changed(old, {}) == old
 
 
