@@ -294,7 +294,9 @@ def main() -> None:
         again = shlex.join(["blockqnn", "search", "--run", str(directory)])
         _fail(130, f"interrupted; go on with: {again}" if directory else "interrupted")
     except BrokenPipeError:  # whoever read our output has gone, with what was wanted of it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (sys.stdout, sys.stderr):  # each is flushed once more at the end
+            os.dup2(nowhere, stream.fileno())
     except (RuntimeError, OSError, sqlite3.Error) as error:
         if "BLOCKQNN_DEBUG" in os.environ:
             raise
@@ -307,6 +309,7 @@ def _run(arguments: list[str]) -> None:
     with suppress(typer.Exit), command.make_context("blockqnn", arguments) as context:
         command.invoke(context)
     sys.stdout.flush()
+    sys.stderr.flush()
 
 
 def _fail(status: int, message: str) -> NoReturn:

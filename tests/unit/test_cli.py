@@ -437,7 +437,7 @@ def sigint():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_search_says_how_to_go_on(folder, number):
     """The very command that it names finishes the run; no worker is left meanwhile."""
-    begun("my run", trials=60, workers=1)
+    begun("my run", trials=100, workers=1)
     command = [*BLOCKQNN, "search", "--run", "my run"]
     with nothing_left():
         process = subprocess.Popen(
@@ -446,18 +446,18 @@ def test_an_interrupted_search_says_how_to_go_on(folder, number):
         lines = [process.stderr.readline() for _ in range(2)]
         process.send_signal(number)
         out, err = process.communicate(timeout=60)
-    assert lines[1].split()[0] == "4/60"
+    assert lines[1].split()[0] == "4/100"
     assert (process.returncode, out) == (130, "")
     *progress, last = err.splitlines()
     assert all(" trials " in line for line in progress)
     assert last == "blockqnn: interrupted; go on with: blockqnn search --run 'my run'"
     counts = rows.read(folder / "my run").status()["trials"]
-    assert 4 <= counts["finished"] < 60
+    assert 4 <= counts["finished"] < 100
     if number == signal.SIGINT:
         program, *arguments = shlex.split(last.partition("go on with: ")[2])
         assert program == "blockqnn"
         subprocess.run([*BLOCKQNN, *arguments], check=True, capture_output=True)
-        assert rows.read(folder / "my run").status()["trials"]["finished"] == 60
+        assert rows.read(folder / "my run").status()["trials"]["finished"] == 100
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])
