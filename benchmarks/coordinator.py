@@ -91,14 +91,17 @@ def fill(directory: Path) -> None:
         search(problem, strategy_of(run.settings, problem), executor, store, run.settings.plan)
 
 
+# the peak of resource.getrusage would be that of the process that started it
 OPEN = """
-import resource, sys, time
+import sys, time
 begin = time.monotonic()
 from pathlib import Path
 from blockqnn.report.rows import read
 view = read(Path(sys.argv[1]))
 view.status()
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+status = Path("/proc/self/status")
+lines = status.read_text().splitlines() if status.exists() else []
+peak = next((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), 0)
 print(len(view.fold.trials), time.monotonic() - begin, peak, "torch" in sys.modules)
 """
 

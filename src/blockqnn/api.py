@@ -140,7 +140,6 @@ def _search(opened: OpenRun, report: Callable[[Progress], None] | None, live: bo
     problem = problem_of(facts)
     strategy = strategy_of(facts.settings, problem)
     plan = facts.settings.plan.model_copy(update={"trials": planned})
-    known, source = known_measurements(facts)
     line = LiveLine(facts, planned) if live else None
     if line:
         line.note(f"run {store.directory}: {_summary(facts, planned)}")
@@ -152,8 +151,8 @@ def _search(opened: OpenRun, report: Callable[[Progress], None] | None, live: bo
             executor,
             store,
             plan,
-            known=known,
-            source=source,
+            known=known_measurements(facts),
+            source=facts.settings.source or "",
             report=report or line or (lambda _: None),
         )
     finally:

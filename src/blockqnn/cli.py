@@ -191,6 +191,7 @@ def train(
 
 def _print_status(run: Path, as_json: bool) -> None:
     from blockqnn.report import rows
+    from blockqnn.report.live import duration
 
     view = rows.read(run)
     facts = view.status()
@@ -203,8 +204,11 @@ def _print_status(run: Path, as_json: bool) -> None:
         f"{run}: {counts['finished']} of {counts['planned']} trials:"
         f" {counts['evaluated']} evaluated, {counts['reused']} reused, {counts['failed']} failed"
         + (f" ({kinds})" if kinds else "")
-        + f", {counts['running']} running; {counts['redrawn']} proposals over a limit"
+        + f", {counts['running']} in flight; {counts['redrawn']} proposals over a limit"
     )
+    left = view.seconds_left()
+    if left:
+        print(f"about {duration(left)} left at the pace so far")
     print(iteration_table(view))
     best = view.entries()[:1]
     if best:

@@ -54,6 +54,7 @@ def create_run(directory: Path | None, preset: str | None, changes: Mapping[str,
             chance=dataset.chance,
         ),
         device=resolve_device(settings.execution.device),
+        source_iterations=_complete_iterations(settings.source),
     )
     problem_of(facts)  # an image too small for the skeleton is refused here
     _refuse_without_room(facts)
@@ -62,6 +63,10 @@ def create_run(directory: Path | None, preset: str | None, changes: Mapping[str,
     store = Store.create(directory, {"run": facts.model_dump_json()})
     write_yaml(facts.settings, directory / CONFIG)
     return OpenRun(store, facts, settings.plan.trials)
+
+
+def _complete_iterations(source: str | None) -> int:
+    return 0 if source is None else rows.read(Path(source)).fold.complete_iterations()
 
 
 def reopen_run(directory: Path, preset: str | None, changes: Mapping[str, Any]) -> OpenRun:
@@ -116,19 +121,22 @@ def _refuse_without_room(facts: RunFacts) -> None:
     )
 
 
-def known_measurements(facts: RunFacts) -> tuple[dict[str, Measurement], str]:
-    """What the run named as source measured, by key; InputError when it cannot be compared."""
-    source = facts.settings.source
-    if source is None:
-        return {}, ""
-    view = rows.read(Path(source))
+def known_measurements(facts: RunFacts) -> dict[str, Measurement]:
+    """What the run named as source had measured when this one began, by key.
+
+    InputError when its measurements cannot stand for this run's.
+    """
+    if facts.settings.source is None:
+        return {}
+    view = rows.read(Path(facts.settings.source))
     if view.facts.protocol != facts.protocol:
         raise InputError(
-            f"source {source}: was measured by another protocol (data, split, skeleton, recipe or"
-            " device differ), so its measurements cannot be taken"
+            f"source {facts.settings.source}: was measured by another protocol (data, split, skeleton,"
+            " recipe or device differ), so its measurements cannot be taken"
         )
-    own = ((t, view.fold.outcome(t)) for t in view.fold.trials if t.repeat_of is None)
-    return {t.key: o for t, o in own if isinstance(o, Measurement)}, source
+    trials = (t for iteration in view.fold.iterations[: facts.source_iterations] for t in iteration)
+    outcomes = {t.key: view.fold.outcome(t) for t in trials}
+    return {key: o for key, o in outcomes.items() if isinstance(o, Measurement)}
 
 
 def _made(directory: Path) -> Path:

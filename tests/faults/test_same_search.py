@@ -103,7 +103,7 @@ def test_same_search_with_workers(serial, tmp_path, workers, staleness):
 @pytest.mark.parametrize(("workers", "staleness"), [("serial", 1), (2, 0), (2, 1)])
 def test_same_search_killed_at_ten_moments(serial, tmp_path, workers, staleness):
     rng = random.Random(f"{workers} {staleness}")
-    killed_and_resumed(rng, 10, 7, "pretend", tmp_path / "run", workers, staleness)
+    killed_and_resumed(rng, 10, 3, "pretend", tmp_path / "run", workers, staleness)
     assert recorded(tmp_path / "run") == serial(staleness)
 
 

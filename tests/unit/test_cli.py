@@ -310,7 +310,7 @@ def test_status_as_text(blockqnn, finished):
     lines = answer.out.splitlines()
     assert lines[0] == (
         f"run: 12 of 12 trials: {counts['evaluated']} evaluated, {counts['reused']} reused,"
-        f" {counts['failed']} failed ({counts['failed']} no_learning), 0 running;"
+        f" {counts['failed']} failed ({counts['failed']} no_learning), 0 in flight;"
         f" {counts['redrawn']} proposals over a limit"
     )
     assert [line.split()[0] for line in lines[2:5]] == ["1-1", "2-2", "3-3"]

@@ -37,7 +37,7 @@ TRIALS = [
     trial(3, 1, repeat_of=0),
     trial(4, 4),
     trial(5, 2, repeat_of=1),  # of a failure
-    trial(6, 5, density=None, redrawn=100, redrawn_steps=500),  # the last of 100 over a limit
+    trial(6, 5, density=None, redrawn=99, redrawn_steps=495),  # the last of 100 over a limit
     trial(7, 5),
     trial(8, 1),  # running
     trial(9, 1, repeat_of=8),  # of a trial in flight
@@ -78,7 +78,7 @@ def test_status(view):
             "evaluated": 4,
             "failed": 3,  # repeats of a failure left out
             "reused": 2,  # not those whose outcome is still to come
-            "redrawn": 103,
+            "redrawn": 102,
             "running": 1,
         },
         "failures": {"no_learning": 2, "over_limit": 1},
@@ -161,7 +161,7 @@ def test_by_iteration(tmp_path):
         "accuracy": (70 + 5) / 2,
         "reward": (70 + 9 + 9 + 10) / 4,
         "length": (4 + 2 + 5 + 5) / 4,
-        "proposed_length": pytest.approx((4 + 2 + 5 + 400) / (3 + 100)),
+        "proposed_length": pytest.approx((4 + 2 + 5 + 5 + 396) / (4 + 99)),
         "repeats": 0.25,
     }
     (both,) = view.by_iteration(1)

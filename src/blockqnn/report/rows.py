@@ -93,6 +93,16 @@ class RunView:
             "seconds": round(self.seconds, 1),
         }
 
+    def seconds_left(self) -> float | None:
+        """A guess from the pace of the workers seen so far; None where there is none to guess from."""
+        fold = self.fold
+        results = [fold.result(fold.trials[number]) for number in fold.arrived]
+        workers = {r.observed.worker for r in results if r is not None and r.observed.worker}
+        finished = len(fold.arrived) + fold.reused
+        if not workers:
+            return None
+        return max(0, self.planned - finished) / finished * self.seconds / len(workers)
+
     def trial(self, number: int) -> Trial:
         """The trial of that number, or InputError."""
         if not 0 <= number < len(self.fold.trials):
@@ -109,10 +119,8 @@ class RunView:
     def _row(self, first: int, end: int) -> IterationRow:
         trials = [t for iteration in self.fold.iterations[first:end] for t in iteration]
         lengths = [len(parse(t.code).layers) for t in trials]
-        # the redrawn ones' steps include the terminal layer; a trial without density is the last of them
         dropped = sum(t.redrawn for t in trials)
-        dropped_layers = sum(t.redrawn_steps for t in trials) - dropped
-        admitted = [n for t, n in zip(trials, lengths, strict=True) if t.density is not None]
+        dropped_layers = sum(t.redrawn_steps for t in trials) - dropped  # a terminal layer each
         outcomes = [self.fold.outcome(t) for t in trials]
         accuracies = [o.accuracy for o in outcomes if isinstance(o, Measurement)]
         return IterationRow(
@@ -122,7 +130,7 @@ class RunView:
             accuracy=fmean(accuracies) if accuracies else None,
             reward=fmean(_known(self.rewards[t.number] for t in trials)),
             length=fmean(lengths),
-            proposed_length=(sum(admitted) + dropped_layers) / (len(admitted) + dropped),
+            proposed_length=(sum(lengths) + dropped_layers) / (len(trials) + dropped),
             repeats=fmean(t.repeat_of is not None for t in trials),
         )
 

@@ -44,6 +44,7 @@ class RunFacts(BaseModel):
     settings: Settings
     data: DataFacts
     device: str
+    source_iterations: int = 0  # of the source, complete when this run began: only those count
 
     @property
     def protocol(self) -> str:

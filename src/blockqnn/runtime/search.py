@@ -184,7 +184,7 @@ def _ask(
                 repeat_of=None if earlier == number else earlier,
             )
         )
-        if earlier == number and proposal.redrawn == DRAWS:
+        if earlier == number and not proposal.admitted:
             detail = f"{DRAWS} proposals over a limit of the space"
             results.append(Result(number=number, outcome=Failure(kind="over_limit", detail=detail)))
         elif earlier == number and key in known:
@@ -195,6 +195,7 @@ def _ask(
 
 class _Proposal(NamedTuple):
     episode: tuple[Any, ...]
+    admitted: bool
     density: float | None
     redrawn: int
     redrawn_steps: int
@@ -213,7 +214,8 @@ def _propose(
     for draw in range(DRAWS):
         episode = strategy.ask(share, generator(seed, "proposal", number, draw), known)
         try:
-            return _Proposal(episode, problem.admit(episode), draw, steps)
+            return _Proposal(episode, True, problem.admit(episode), draw, steps)
         except OverLimit:
-            steps += len(episode)
-    return _Proposal(episode, None, DRAWS, steps)
+            if draw < DRAWS - 1:
+                steps += len(episode)
+    return _Proposal(episode, False, None, DRAWS - 1, steps)

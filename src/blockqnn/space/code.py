@@ -109,8 +109,8 @@ def parse(text: str) -> Block:
     if len(text) > _TEXT_LIMIT:
         raise CodeError(f"code of {len(text)} characters: at most {_TEXT_LIMIT} are allowed")
     items = _ITEM.findall(_without_outer_bracket(text))
-    rest = _ITEM.sub("", _without_outer_bracket(text)).replace(",", "").strip()
-    if rest or not items:
+    rest = _ITEM.sub("", _without_outer_bracket(text)).strip(" ,\t\r\n")
+    if rest.replace(",", "").strip() or not items:
         where = f"cannot read {_short(rest)}" if rest else "no layer found"
         raise CodeError(f"code {_short(text)}: {where}; write it as (1,1,3,0,0) (2,7,0,0,0)")
     layers = [_parse_layer(item, text) for item in items]
