@@ -74,7 +74,6 @@ def test_evaluated_are_measurements_that_are_no_repeats():
 def test_an_iteration_is_complete_with_all_outcomes_up_to_it(outcomes, complete, unfinished):
     fold = fold_of(outcomes=outcomes)
     assert fold.complete_iterations() == complete
-    assert [fold.is_complete(i) for i in range(3)] == [i < complete for i in range(3)]
     assert [t.number for t in fold.unfinished()] == unfinished
 
 

@@ -103,6 +103,16 @@ def test_the_share_of_the_plan_at_each_iteration(tmp_path):
     assert [len(iteration) for iteration in fold.iterations] == [4, 4, 2]
 
 
+def test_progress_shows_the_share_at_which_the_last_iteration_was_asked(tmp_path):
+    seen = []
+    problem = Problem(Numbers(), lambda _: 1.0, reward)
+    with Store.create(tmp_path, {}) as store:
+        plan = PlanSettings(trials=8, iteration=4, staleness=0)
+        executor = SerialExecutor(evaluate)
+        search(problem, Diary(range(8)), executor, store, plan, report=lambda p: seen.append(p.share))
+    assert seen == [0.0] * 4 + [0.5] * 5  # before each wait, and at the end
+
+
 class Slots:
     """An executor of so many slots that finishes the newest first and remembers the load."""
 

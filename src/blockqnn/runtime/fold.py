@@ -64,10 +64,6 @@ class Fold:
         number = trial.number if trial.repeat_of is None else trial.repeat_of
         return self._results.get(number)
 
-    def is_complete(self, iteration: int) -> bool:
-        """All outcomes of it and of the iterations before are known."""
-        return not any(self._missing[: iteration + 1])
-
     def unfinished(self) -> list[Trial]:
         """Trials that need an evaluation of their own and have no outcome, in order."""
         return [t for t in self.trials if t.repeat_of is None and t.number not in self._results]

@@ -77,8 +77,8 @@ class Progress:
 
     fold: Fold
     running: int
-    epsilon: float
-    share: float
+    epsilon: float  # of the last iteration that was asked
+    share: float  # of the plan, when it was asked
 
 
 def search(
@@ -103,14 +103,11 @@ def search(
     fold.add_results(store.results())
     waiting = fold.unfinished()[::-1]
     running = 0
+    asked_at = 1.0  # share of the plan at which the last iteration was asked
     while True:
-        while (share := _share(fold, plan)) is not None:
-            last_told = max(0, len(fold.iterations) - plan.staleness)
-            if not (last_told == 0 or fold.is_complete(last_told - 1)):
-                break
-            fold.tell_until(last_told, strategy, problem.mdp.episode, problem.reward)
-            share = _share(fold, plan)
-            if share is None:
+        while fold.complete_iterations() >= (seen := max(0, len(fold.iterations) - plan.staleness)):
+            fold.tell_until(seen, strategy, problem.mdp.episode, problem.reward)
+            if (share := _share(fold, plan)) is None:
                 break
             trials, results = _ask(problem, strategy, fold, plan, share, known or {}, source)
             store.add(trials, results)
@@ -119,13 +116,13 @@ def search(
             decided = {r.number for r in results}
             fresh = [t for t in trials if t.repeat_of is None and t.number not in decided]
             waiting = fresh[::-1] + waiting
+            asked_at = share
         while waiting and executor.free:
             trial = waiting.pop()
             seed = derive(plan.seed, "train", trial.number)
             executor.submit(Task(number=trial.number, code=trial.code, seed=seed))
             running += 1
-        shown = share if share is not None else 1.0
-        report(Progress(fold, running, strategy.epsilon(shown), shown))
+        report(Progress(fold, running, strategy.epsilon(asked_at), asked_at))
         if not running:
             break
         done = executor.wait()
