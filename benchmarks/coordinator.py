@@ -21,7 +21,7 @@ from blockqnn.records import Measurement, Task
 from blockqnn.report.rows import read
 from blockqnn.runtime.facts import DataFacts, RunFacts, problem_of, strategy_of
 from blockqnn.runtime.fold import Fold
-from blockqnn.runtime.search import _ask, search
+from blockqnn.runtime.search import ask_iteration, search
 from blockqnn.runtime.serial import SerialExecutor
 from blockqnn.runtime.store import Store
 from blockqnn.seeds import generator
@@ -72,7 +72,7 @@ def whole_ask() -> float:
     problem = problem_of(facts())
     agent, _ = taught_agent()
     plan = facts().settings.plan
-    return best_of(3, lambda: _ask(problem, agent, Fold(), plan, 0.0, {}, ""))
+    return best_of(3, lambda: ask_iteration(problem, agent, Fold(), plan, 0.0, {}, ""))
 
 
 def fill(directory: Path) -> None:

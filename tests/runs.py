@@ -18,11 +18,13 @@ TINY: dict[str, Any] = {
 
 
 def facts(**changes: Any) -> RunFacts:
-    """A run of 12 trials, 4 an iteration, on 8x8 images of 10 classes; the reward is the accuracy."""
-    settings = resolve(
-        "small",
-        {"reward": {"mu": 0.0, "rho": 0.0}, "plan": {"trials": 12, "iteration": 4}, **changes},
-    )
+    """A run of 12 trials, 4 an iteration; the reward is the accuracy."""
+    plain = {"reward": {"mu": 0.0, "rho": 0.0}, "plan": {"trials": 12, "iteration": 4}}
+    return pretended("small", {**plain, **changes})
+
+
+def pretended(preset: str, changes: dict[str, Any]) -> RunFacts:
+    """A run of this preset on 8x8 images of 10 classes that do not exist."""
     data = DataFacts(
         name="pretended",
         digest="",
@@ -31,4 +33,4 @@ def facts(**changes: Any) -> RunFacts:
         sizes=(1000, 200, 200),
         chance=10.0,
     )
-    return RunFacts(version="", settings=settings, data=data, device="cpu")
+    return RunFacts(version="", settings=resolve(preset, changes), data=data, device="cpu")

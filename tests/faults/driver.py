@@ -5,15 +5,14 @@ import time
 from contextlib import closing
 from pathlib import Path
 
-from blockqnn.config import resolve
-from blockqnn.network.plan import Image
 from blockqnn.records import Task
-from blockqnn.runtime.facts import DataFacts, RunFacts, problem_of, strategy_of
+from blockqnn.runtime.facts import RunFacts, problem_of, strategy_of
 from blockqnn.runtime.local import LocalExecutor
 from blockqnn.runtime.search import Executor, Progress, search
 from blockqnn.runtime.serial import SerialExecutor
 from blockqnn.runtime.store import Store, is_run
 from faults.evaluators import pretend
+from runs import pretended
 
 NAP = 0.15  # seconds; several other results are stored meanwhile, so each run has its own order
 
@@ -36,27 +35,19 @@ def hold(directory: str, moment: str, *codes: str) -> None:
         time.sleep(1000)
 
 
-def pretended(staleness: int) -> RunFacts:
+def tight_search(staleness: int) -> RunFacts:
     """A search of 200 trials in a tight space: with redraws, repeats and failures."""
     changes = {
         "plan": {"trials": 200, "iteration": 4, "staleness": staleness, "seed": 5},
         "space": {"max_params": 60_000},
         "agent": {"epsilon": ((1.0, 40), (0.1, 60)), "walks": 1, "alpha": 1.0},
     }
-    data = DataFacts(
-        name="pretended",
-        digest="",
-        image=Image(1, 8, 8),
-        classes=tuple("0123456789"),
-        sizes=(1000, 200, 200),
-        chance=10.0,
-    )
-    return RunFacts(version="", settings=resolve("demo", changes), data=data, device="cpu")
+    return pretended("demo", changes)
 
 
 def run_pretended(directory: Path, executor: Executor, staleness: int, report=lambda _: None) -> None:
     """The search from its beginning or from wherever the store stands, to its end."""
-    facts = pretended(staleness)
+    facts = tight_search(staleness)
     problem = problem_of(facts)
     if is_run(directory):
         store = Store.resume(directory)

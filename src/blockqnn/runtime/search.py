@@ -109,7 +109,7 @@ def search(
             fold.tell_until(seen, strategy, problem.mdp.episode, problem.reward)
             if (share := _share(fold, plan)) is None:
                 break
-            trials, results = _ask(problem, strategy, fold, plan, share, known or {}, source)
+            trials, results = ask_iteration(problem, strategy, fold, plan, share, known or {}, source)
             store.add(trials, results)
             fold.add_trials(trials)
             fold.add_results(results)
@@ -151,7 +151,7 @@ def _share(fold: Fold, plan: PlanSettings) -> float | None:
     return evaluated / plan.trials
 
 
-def _ask(
+def ask_iteration(
     problem: Problem[S, A],
     strategy: Strategy,
     fold: Fold,
