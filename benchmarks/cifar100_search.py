@@ -1,10 +1,11 @@
 """A real search on a CIFAR-100 subset that two cores manage; resumes where it was stopped.
 
-    python benchmarks/cifar100_search.py cifar100-5000.npz results/cifar100-search
+    python benchmarks/cifar100_search.py cifar100-5000.npz results/cifar100-search 12
+    python benchmarks/cifar100_search.py cifar100-5000.npz results/cifar100-search-8 8
 
-DATA.npz: 5,000 training and 1,000 test images, the first of each class in official order. Widths
-8/16/32, at most 12 layers and 40 MFLOPs, 12 epochs with batches of 64 (the paper: 32/64/128, 23
-layers, 50,000 images, batches of 256).
+The data: 5,000 training and 1,000 test images, the first of each class in official order. Widths
+8/16/32, 12 epochs with batches of 64 (the paper: 32/64/128, 23 layers, 50,000 images, batches of
+256). The last argument is the number of layers: 12 within 40 MFLOPs, or 8 within 10.
 """
 
 import sys
@@ -13,17 +14,19 @@ from pathlib import Path
 import blockqnn
 from blockqnn.network.plan import SKELETONS
 
-SETTINGS = {
-    "skeleton": SKELETONS["cifar"].with_widths((8, 16, 32)),
-    "space": {"max_layers": 12, "max_flops": 40_000_000},
-    "recipe": {"batch": 64},
-    "plan": {"trials": 96},
-}
+SIZES = {"12": (40_000_000, 96), "8": (10_000_000, 72)}  # layers: (FLOPs at most, trials)
 
 
 def main() -> None:
-    data, directory = map(Path, sys.argv[1:3])
-    blockqnn.search(data, run=directory, preset="standard", settings=SETTINGS, live=True)
+    data, directory, layers = sys.argv[1:4]
+    max_flops, trials = SIZES[layers]
+    settings = {
+        "skeleton": SKELETONS["cifar"].with_widths((8, 16, 32)),
+        "space": {"max_layers": int(layers), "max_flops": max_flops},
+        "recipe": {"batch": 64},
+        "plan": {"trials": trials},
+    }
+    blockqnn.search(data, run=Path(directory), preset="standard", settings=settings, live=True)
 
 
 if __name__ == "__main__":
