@@ -22,6 +22,7 @@ from blockqnn.evaluation import data, early_stop
 from blockqnn.records import Failure, Measurement
 from blockqnn.report import rows
 from blockqnn.runtime.store import Store
+from blockqnn.setup import known_measurements
 from runs import TINY
 
 BEGIN = """
@@ -363,6 +364,15 @@ def test_a_resumed_run_keeps_its_source(finished, tmp_path):
     assert {r.observed.source for r in results if isinstance(r.outcome, Measurement)} == {
         str(finished.path)
     }
+
+
+def test_a_source_counts_as_it_stood_when_the_run_began(tmp_path):
+    source = tiny(tmp_path / "source", trials=4)
+    run = tiny(tmp_path / "run", source=source.path, trials=4)
+    before = known_measurements(rows.read(run.path).facts)
+    source.resume(trials=12)
+    assert source.status()["trials"]["evaluated"] > len(before) > 0
+    assert known_measurements(rows.read(run.path).facts) == before
 
 
 @pytest.mark.parametrize(

@@ -228,3 +228,18 @@ def test_no_run(tmp_path, name, reason):
     with pytest.raises(InputError, match=reason):
         rows.read(tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+def test_time_left_at_the_pace_of_the_workers_seen(tmp_path):
+    """3 of 12 trials took 4 s each on two workers: 9 more take 9 * 4 / 2."""
+    worked = [
+        Result(
+            number=number,
+            outcome=Measurement(accuracy=50.0, flops=1, params=1),
+            observed=Observation(seconds=4.0, worker=worker),
+        )
+        for number, worker in enumerate(["0", "1", "0"])
+    ]
+    trials = [trial(number, 1) for number in range(4)]
+    assert written(tmp_path / "run", trials, worked).seconds_left() == 18.0
+    assert written(tmp_path / "new", trials, []).seconds_left() is None
