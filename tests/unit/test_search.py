@@ -221,3 +221,25 @@ def test_random_draws_depend_on_seed_number_and_draw_alone(tmp_path):
     assert [t.code for t in one.trials] == [t.code for t in two.trials]
     other = run(tmp_path / "c", Diary(), trials=12, seed=1)
     assert [t.code for t in one.trials] != [t.code for t in other.trials]
+
+
+def test_a_resumed_search_tells_no_more_than_the_unbroken_one_before_it_asks(tmp_path):
+    """Killed between the commit of the last results in flight and the next ask."""
+
+    class Killed(SerialExecutor):
+        def wait(self):
+            raise KeyboardInterrupt
+
+    diary = Diary(range(8))
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, diary, executor=Killed(evaluate))
+    with Store.resume(tmp_path) as store:
+        numbers = [t.number for t in store.trials()]
+        assert numbers == list(range(8))  # iterations 0 and 1: as far as staleness 1 lets it ask
+        measured = [Measurement(accuracy=float(n), flops=0, params=0) for n in numbers]
+        store.add(results=[Result(number=n, outcome=m) for n, m in zip(numbers, measured, strict=True)])
+        resumed = Diary(range(8, 12))
+        plan = PlanSettings(trials=12, iteration=4, staleness=1)
+        search(Problem(Numbers(), lambda _: 1.0, reward), resumed, SerialExecutor(evaluate), store, plan)
+    assert [seen for seen, _, _ in resumed.asked] == [1] * 4
+    assert resumed.told == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
