@@ -1,20 +1,47 @@
-"""Settings as frozen values with strict types, and the presets."""
+"""Settings as frozen values with strict types, and the presets.
 
-import json
+Each field's description is what `blockqnn init` writes beside it.
+"""
+
 from collections.abc import Mapping
-from pathlib import Path
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails, to_json
 
+from blockqnn import quantity
 from blockqnn.errors import InputError
 from blockqnn.network.plan import SKELETONS, Limits, Skeleton
 
+
+def _seconds(value: object) -> object:
+    return quantity.seconds(value) if isinstance(value, str) else value
+
+
+def _whole(value: object) -> object:
+    return quantity.size(value) if isinstance(value, str) else value
+
+
+def height_and_width(value: object) -> object:
+    """`64` or `48x64` as (height, width); anything else as it is."""
+    if isinstance(value, str):
+        sides = value.lower().split("x")
+        if not 1 <= len(sides) <= 2 or not all(s.isascii() and s.isdecimal() for s in sides):
+            raise ValueError("write a side of the image, as 64, or height and width, as 48x64")
+        value = [int(side[:9]) for side in sides]
+    elif isinstance(value, int) and not isinstance(value, bool):
+        value = [value]
+    return tuple(value * 2 if len(value) == 1 else value) if isinstance(value, list) else value
+
+
 Share = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Size = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10**18)]  # 2M
+Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]  # 90s
+Side = Annotated[int, Field(ge=1, le=4096)]
 Level = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(gt=0)]]  # epsilon, weight
 
 PAPER_EPSILON: tuple[Level, ...] = (
@@ -30,16 +57,30 @@ class Values(BaseModel):
 
 
 class DataSettings(Values):
-    source: str = "digits"  # `digits` or a FILE.npz
-    test: Share = 0.2  # share of each class, where the source names no test part
-    validation: Share = 1 / 6  # share of each class of the training data
-    split_seed: Annotated[int, Field(ge=0)] = 0  # never the run's, so that runs share measurements
+    source: str = Field("digits", description="digits, DIR, FILE.npz or hf:NAME[:CONFIG]")
+    labels: str | None = Field(None, description="FILE.csv with the columns path, label[, group][, part]")
+    image_size: Annotated[tuple[Side, Side], BeforeValidator(height_and_width)] | None = Field(
+        None, description="64 or 48x64; null: the median short side, at most 64 (as it is, if all agree)"
+    )
+    resize: Literal["crop", "letterbox", "stretch"] = Field(
+        "crop", description="how an image of another shape is fitted: crop, letterbox or stretch"
+    )
+    unreadable: Literal["refuse", "skip"] = Field(
+        "refuse", description="what an image that cannot be read does: refuse or skip"
+    )
+    test: Share = Field(0.2, description="share of each class, where the source names no test part")
+    validation: Share = Field(1 / 6, description="share of each class of the training data")
+    split_seed: Seed = Field(
+        0, description="never the run's, so that runs share measurements"
+    )
 
 
 class SpaceSettings(Values):
-    max_layers: Annotated[int, Field(ge=1, le=64)] = 23  # operations (section 4.2)
-    max_params: Count = 10_000_000  # of the search network (section 5.2: the paper's limit for S)
-    max_flops: Count | None = None  # of the search network, one image, 2 a multiply-add
+    max_layers: Annotated[int, Field(ge=1, le=64)] = Field(
+        23, description="operations of a block (section 4.2)"
+    )
+    max_params: Size = Field(10_000_000, description="of the search network, as 2M (section 5.2)")
+    max_flops: Size | None = Field(None, description="of the search network, one image, as 300M")
 
     @property
     def limits(self) -> Limits:
@@ -49,76 +90,129 @@ class SpaceSettings(Values):
 class AgentSettings(Values):
     """Q-learning (section 3.2). The defaults are what measurably learns better (docs/LOG.md)."""
 
-    alpha: Annotated[float, Field(gt=0, le=1)] | Literal["1/visits"] = "1/visits"
-    gamma: Annotated[float, Field(gt=0, le=1)] = 1.0
-    returns: Literal["max", "monte-carlo"] = "monte-carlo"  # target of every step but the last
-    shaped: bool = False  # r_t = r_T / T (eq. 6), else 0
-    initial_q: float | Literal["mean"] = "mean"  # "mean": the mean reward told so far
-    exploration: Literal["actions", "types"] = "actions"  # what a random step draws uniformly
-    epsilon: Annotated[tuple[Level, ...], Field(min_length=1)] = ((1.0, 20), (0.5, 10), (0.3, 70))
-    walks: Count = 5  # walks at most for one proposal, while its key is known
+    alpha: Annotated[float, Field(gt=0, le=1)] | Literal["1/visits"] = Field(
+        "1/visits", description="step size: a number up to 1, or 1/visits"
+    )
+    gamma: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="discount")
+    returns: Literal["max", "monte-carlo"] = Field(
+        "monte-carlo", description="target of every step but the last: max or monte-carlo"
+    )
+    shaped: bool = Field(False, description="r_t = r_T / T (eq. 6), else 0")
+    initial_q: float | Literal["mean"] = Field(
+        "mean", description="a number, or mean: the mean reward told so far"
+    )
+    exploration: Literal["actions", "types"] = Field(
+        "actions", description="what a random step draws uniformly: actions or types"
+    )
+    epsilon: Annotated[tuple[Level, ...], Field(min_length=1)] = Field(
+        ((1.0, 20), (0.5, 10), (0.3, 70)), description="[epsilon, weight] of each part of the plan"
+    )
+    walks: Count = Field(5, description="walks at most for one proposal, while its key is known")
 
 
 class RewardSettings(Values):
     """reward = accuracy in percent - mu log(FLOPs / reference) - rho log(density) (eq. 7)."""
 
-    mu: float = 1.0
-    rho: float = 8.0
-    base: Literal["e", 2, 10] = "e"
-    reference: Annotated[float, Field(gt=0)] | Literal["resnet-like"] = "resnet-like"  # FLOPs
-    density: Literal["simplified", "raw"] = "simplified"
+    mu: float = Field(1.0, description="weight of the FLOPs")
+    rho: float = Field(8.0, description="weight of the density")
+    base: Literal["e", 2, 10] = Field("e", description="of the logarithms: e, 2 or 10")
+    reference: Annotated[float, Field(gt=0)] | Literal["resnet-like"] = Field(
+        "resnet-like", description="FLOPs: a number, or resnet-like, the exemplar's"
+    )
+    density: Literal["simplified", "raw"] = Field(
+        "simplified", description="of the simplified block, or of the raw code"
+    )
 
 
 class Recipe(Values):
     """How a candidate is trained (section 4.2)."""
 
-    epochs: Count = 12
-    steps: Count | None = None  # instead of epochs: a fixed number of batches
-    batch: Annotated[int, Field(ge=2)] = 256
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3  # Adam, betas 0.9 and 0.999, eps 1e-8
-    drops: tuple[Share, ...] = (5 / 12, 10 / 12)  # shares of the training after which it falls
-    drop_factor: Share = 0.2
-    restarts: Annotated[int, Field(ge=0)] = 3  # at most, while not above the majority class
-    restart_factor: Share = 0.4  # of the learning rate at each restart
-    restart_after: Count = 100  # steps at least before that is judged
+    epochs: Count = Field(12, description="of the early-stop training")
+    steps: Count | None = Field(None, description="instead of epochs: a fixed number of batches")
+    batch: Annotated[int, Field(ge=2)] = Field(256, description="images of a batch")
+    learning_rate: Annotated[float, Field(gt=0)] = Field(
+        1e-3, description="Adam's, betas 0.9 and 0.999, eps 1e-8"
+    )
+    drops: tuple[Share, ...] = Field(
+        (5 / 12, 10 / 12), description="shares of the training after which the rate falls"
+    )
+    drop_factor: Share = Field(0.2, description="of the rate at each drop")
+    restarts: Annotated[int, Field(ge=0)] = Field(
+        3, description="at most, while not above the majority class"
+    )
+    restart_factor: Share = Field(0.4, description="of the rate at each restart")
+    restart_after: Count = Field(100, description="steps at least before that is judged")
+    metric: Literal["accuracy", "balanced-accuracy", "macro-f1"] = Field(
+        "accuracy", description="the measured accuracy: accuracy, balanced-accuracy or macro-f1"
+    )
 
 
 class PlanSettings(Values):
-    seed: Annotated[int, Field(ge=0)] = 0
-    trials: Count = 300  # planned
-    count: Literal["trials", "evaluations"] = "trials"  # what `trials` counts
-    iteration: Count | None = None  # trials of an iteration; None: clamp(trials / 40, 8, 64)
-    staleness: Annotated[int, Field(ge=0)] = 1  # ask k sees the outcomes of iterations <= k-1-s
+    """How long a search is: planned trials, or a budget of time."""
+
+    seed: Seed = Field(0, description="one seed, one search")
+    trials: Count | None = Field(300, description="planned; null with a budget")
+    budget: Duration | None = Field(None, description="of time instead of trials, as 90s, 30m or 2h")
+    count: Literal["trials", "evaluations"] = Field(
+        "trials", description="what the planned number counts: trials or evaluations"
+    )
+    iteration: Count | None = Field(
+        None, description="trials of an iteration; null: trials / 40, from 8 to 64; 8 with a budget"
+    )
+    staleness: Annotated[int, Field(ge=0)] = Field(
+        1, description="iteration k is proposed from the outcomes of iterations <= k - 1 - staleness"
+    )
+
+    @model_validator(mode="after")
+    def _one_end(self) -> "PlanSettings":
+        if (self.trials is None) == (self.budget is None):
+            raise ValueError("name either trials or a budget, the other one null")
+        return self
 
     @property
     def iteration_size(self) -> int:
-        return self.iteration or min(64, max(8, self.trials // 40))
+        return self.iteration or (8 if self.trials is None else min(64, max(8, self.trials // 40)))
 
 
 class ExecutionSettings(Values):
     """Where it runs; may differ when a run is resumed."""
 
-    executor: Literal["local", "serial"] = "local"
-    workers: Count | None = None  # None: one a core
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    timeout: Annotated[float, Field(gt=0)] = 3600.0  # seconds for one candidate
-    memory: Count | None = None  # bytes for one worker; None: its share of what is free
+    executor: Literal["local", "serial"] = Field("local", description="local or serial")
+    workers: Count | None = Field(None, description="processes; null: one a core")
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto, cpu, cuda or mps")
+    timeout: Duration = Field(3600.0, description="for one candidate, as 90s, 30m or 2h")
+    memory: Size | None = Field(
+        None, description="bytes for one worker, as 2G; null: its share of what is free"
+    )
+
+
+class Plugin(Values):
+    """A file of the user's whose code a run uses."""
+
+    path: str = Field(description="FILE.py")
+    sha256: str = Field(description="of its contents; another content is refused")
 
 
 class Settings(Values):
     """Everything that decides a run."""
 
-    preset: str = "standard"
-    strategy: Literal["q-learning", "random"] = "q-learning"
+    preset: str = Field("standard", description="whose values stand where none is given")
+    strategy: str = Field("q-learning", description="q-learning, random, or a plugin's")
+    evaluator: str = Field("early-stop", description="early-stop, or a plugin's")
     data: DataSettings = DataSettings()
     space: SpaceSettings = SpaceSettings()
-    skeleton: Skeleton = SKELETONS["cifar"]
+    skeleton: Skeleton = Field(
+        SKELETONS["cifar"], description="the stem's layers, then filters and blocks of each stage"
+    )
     agent: AgentSettings = AgentSettings()
     reward: RewardSettings = RewardSettings()
     recipe: Recipe = Recipe()
     plan: PlanSettings = PlanSettings()
     execution: ExecutionSettings = ExecutionSettings()
-    source: str | None = None  # another run whose measurements may be taken by key
+    source: str | None = Field(
+        None, description="another run of the same protocol whose measurements are taken by key"
+    )
+    plugins: tuple[Plugin, ...] = Field((), description="files named with --plugin")
 
 
 _SMALL: Mapping[str, Any] = {
@@ -177,52 +271,89 @@ def _nested(settings: BaseModel) -> dict[str, Any]:
 
 
 M = TypeVar("M", bound=BaseModel)
-_UNION_PARTS = ("float", "int", "constrained-float")
 
 
 def checked(model: type[M], values: Mapping[str, Any]) -> M:
     """The model of these values, or InputError in one line."""
     try:
-        return model.model_validate(values)
+        # as JSON, where a list is the strict form of a tuple and an object that of a dataclass
+        return model.model_validate_json(to_json(values, inf_nan_mode="constants"))
     except ValidationError as error:
-        key, value = _key(error.errors()[0]), error.errors()[0]["input"]
-        reasons = dict.fromkeys(_reason(model, e) for e in error.errors() if _key(e) == key)
+        first = error.errors()[0]
+        key = _key(model, first)
+        reasons = dict.fromkeys(_reason(model, e) for e in error.errors() if _key(model, e) == key)
         reason = " or ".join(reasons).replace(" or Input should be ", " or ")
-        raise InputError(f"setting {key} = {value!r}: {reason}") from None
+        raise InputError(f"setting {key} = {_shown(first['input'])}: {reason}") from None
 
 
-def _key(error: ErrorDetails) -> str:
-    """The dotted key of what is wrong; for a union pydantic appends which of its types complained."""
-    parts = [str(part) for part in error["loc"]]
-    return ".".join(p for p in parts if p not in _UNION_PARTS and not p.startswith("literal["))
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _key(model: type[BaseModel], error: ErrorDetails) -> str:
+    """The dotted key of what is wrong, without what pydantic says of unions and validators in it."""
+    known = {part for key in known_keys(model) for part in key.split(".")}
+    *parts, last = error["loc"] or ("",)
+    kept = [str(p) for p in parts if isinstance(p, int) or p in known]
+    if isinstance(last, int) or last in known or error["type"] == "extra_forbidden":
+        kept.append(str(last))
+    return ".".join(kept)
 
 
 def _reason(model: type[BaseModel], error: ErrorDetails) -> str:
     """What is allowed instead."""
-    if error["type"] != "extra_forbidden":
+    if error["type"] not in ("extra_forbidden", "unexpected_keyword_argument"):
         return error["msg"].removeprefix("Value error, ")
-    for part in error["loc"][:-1]:
-        inner = model.model_fields[str(part)].annotation
-        assert isinstance(inner, type)
-        assert issubclass(inner, BaseModel)
-        model = inner
-    return f"no such setting; there are {', '.join(model.model_fields)}"
+    keys = known_keys(model)
+    prefix = "".join(f"{part}." for part in error["loc"][:-1])
+    wrong = str(error["loc"][-1])
+    siblings = [k.removeprefix(prefix) for k in keys if k.startswith(prefix)]
+    own = list(dict.fromkeys(k.split(".")[0] for k in siblings))
+    return f"no such setting{_nearest(wrong, prefix, keys)}; there are {', '.join(own)}"
+
+
+def _nearest(wrong: str, prefix: str, keys: list[str]) -> str:
+    """`, did you mean plan.trials?`: a sibling of nearly that name, else any key that ends so."""
+    wrong = wrong[:60]
+    siblings = [k for k in keys if k.startswith(prefix) and "." not in k.removeprefix(prefix)]
+    for choices in (siblings, keys):
+        names = {k.rpartition(".")[2]: k for k in reversed(choices)}
+        if close := get_close_matches(wrong, names, n=1):
+            return f", did you mean {names[close[0]]}?"
+    return ""
+
+
+def known_keys(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """The dotted keys of all settings, groups before what they hold."""
+    keys = []
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        keys.append(f"{prefix}{name}")
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            keys += known_keys(inner, f"{prefix}{name}.")
+        elif inner is Skeleton:
+            keys += [f"{prefix}{name}.{part}" for part in Skeleton.__dataclass_fields__]
+    return keys
 
 
 def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of base in which nested values are replaced one by one."""
+    """A copy of base in which nested values are replaced one by one.
+
+    A plan that changes from trials to a budget, or back, loses the other.
+    """
     result = dict(base)
     for key, value in changes.items():
         old = result.get(key)
+        if isinstance(value, Mapping) and isinstance(old, Skeleton):
+            old = {part: getattr(old, part) for part in Skeleton.__dataclass_fields__}
         nested = isinstance(value, Mapping)
         result[key] = merged(old if isinstance(old, Mapping) else {}, value) if nested else value
+    if changes.get("budget") is not None and "trials" not in changes:
+        result["trials"] = None
+    if changes.get("trials") is not None and "budget" not in changes:
+        result["budget"] = None
     return result
-
-
-def write_yaml(settings: Settings, path: Path) -> None:
-    """The resolved settings as a file for people; the run's store holds the ones that count."""
-    text = yaml.safe_dump(json.loads(settings.model_dump_json()), sort_keys=False)
-    path.write_text(f"# The settings of this run, resolved. Changing them here changes nothing.\n{text}")
 
 
 def differences(old: Settings, new: Settings) -> list[tuple[str, Any, Any]]:

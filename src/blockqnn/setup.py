@@ -7,7 +7,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from blockqnn.config import Settings, changed, differences, preset_for, resolve, write_yaml
+from blockqnn.config import Settings, changed, differences, preset_for, resolve
+from blockqnn.config_file import write_settings
 from blockqnn.errors import InputError
 from blockqnn.network.plan import OverLimit, plan_network
 from blockqnn.records import Measurement
@@ -61,7 +62,7 @@ def create_run(directory: Path | None, preset: str | None, changes: Mapping[str,
     known_measurements(facts)
     directory = _new_directory(dataset.name) if directory is None else _made(directory)
     store = Store.create(directory, {"run": facts.model_dump_json()})
-    write_yaml(facts.settings, directory / CONFIG)
+    write_settings(facts.settings, directory / CONFIG)
     return OpenRun(store, facts, settings.plan.trials)
 
 

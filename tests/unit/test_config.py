@@ -16,8 +16,8 @@ from blockqnn.config import (
     merged,
     preset_for,
     resolve,
-    write_yaml,
 )
+from blockqnn.config_file import write_settings
 from blockqnn.errors import InputError
 from blockqnn.network.plan import SKELETONS, Limits
 
@@ -212,7 +212,7 @@ def test_json_gives_equal_settings(preset):
 
 def test_yaml_is_the_settings(tmp_path):
     settings = resolve("paper", {"plan": {"seed": 7}})
-    write_yaml(settings, tmp_path / "config.yaml")
+    write_settings(settings, tmp_path / "config.yaml")
     written = yaml.safe_load((tmp_path / "config.yaml").read_text())
     assert Settings.model_validate_json(json.dumps(written)) == settings
     assert list(written) == list(Settings.model_fields)

@@ -12,11 +12,12 @@ import blockqnn
 PACKAGE = Path(blockqnn.__file__).parent
 # Each layer may import those before it, and its own.
 LAYERS = (
-    ("errors", "seeds", "npz", "version"),
+    ("errors", "seeds", "npz", "version", "quantity"),
     ("space",),
     ("records",),
     ("network.plan",),
     ("config",),
+    ("config_file",),
     ("strategy",),
     ("network", "evaluation", "runtime", "tables"),
     ("report",),
