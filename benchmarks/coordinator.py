@@ -72,7 +72,7 @@ def whole_ask() -> float:
     problem = problem_of(facts())
     agent, _ = taught_agent()
     plan = facts().settings.plan
-    return best_of(3, lambda: ask_iteration(problem, agent, Fold(), plan, 0.0, {}, ""))
+    return best_of(3, lambda: ask_iteration(problem, agent, Fold(), plan.seed, 64, 0.0, {}, ""))
 
 
 def fill(directory: Path) -> None:

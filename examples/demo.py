@@ -15,7 +15,7 @@ from pathlib import Path
 import blockqnn
 from blockqnn.cli import best_block, iteration_table
 from blockqnn.config import resolve
-from blockqnn.report.live import duration
+from blockqnn.quantity import duration
 from blockqnn.report.rows import RunView, read
 
 WIDTHS = resolve("demo", {}).skeleton.widths

@@ -1,21 +1,35 @@
 """What Python users call: `search` and `train`, and the run that a search leaves."""
 
 import os
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blockqnn.config import merged
+from blockqnn.config import given, merged
+from blockqnn.config_file import read_settings
+from blockqnn.fork import fork_run
+from blockqnn.quantity import duration
 from blockqnn.report import rows
 from blockqnn.report.live import LiveLine
+from blockqnn.report.survey import Survey
+from blockqnn.report.survey import survey as make_survey
 from blockqnn.report.target import Target, find
 from blockqnn.runtime.facts import RunFacts, problem_of, strategy_of
 from blockqnn.runtime.lazy import LazyExecutor
+from blockqnn.runtime.pace import pace_of
 from blockqnn.runtime.search import Executor, Progress
 from blockqnn.runtime.search import search as run_loop
 from blockqnn.runtime.store import is_run
-from blockqnn.setup import OpenRun, create_run, known_measurements, refuse_changed_data, reopen_run
+from blockqnn.setup import (
+    OpenRun,
+    create_run,
+    known_measurements,
+    new_facts,
+    refuse_changed_data,
+    reopen_run,
+)
 from blockqnn.space.code import Block
 
 if TYPE_CHECKING:
@@ -51,49 +65,110 @@ def search(
     data: str | os.PathLike[str] | None = None,
     *,
     run: str | os.PathLike[str] | None = None,
+    config: str | os.PathLike[str] | None = None,
     preset: str | None = None,
     settings: Mapping[str, Any] | None = None,
     seed: int | None = None,
     trials: int | None = None,
+    budget: float | str | None = None,
     strategy: str | None = None,
     executor: str | None = None,
     workers: int | None = None,
     device: str | None = None,
-    max_params: int | None = None,
-    max_flops: int | None = None,
+    labels: str | os.PathLike[str] | None = None,
+    image_size: int | str | tuple[int, int] | None = None,
+    max_params: int | str | None = None,
+    max_flops: int | str | None = None,
     source: str | os.PathLike[str] | None = None,
+    plugins: Sequence[str | os.PathLike[str]] = (),
     report: Callable[[Progress], None] | None = None,
     live: bool = False,
 ) -> Run:
     """Searches a block for the data, or goes on with the run in the directory `run`.
 
-    `settings` are nested changes to the preset, e.g. {"plan": {"iteration": 16}}; the named
-    arguments are short for the most used ones. `source` is another run of the same protocol whose
-    measurements count as evaluations. On resume what is left out is taken from the run; only
-    workers, executor, device (of the same kind) and trials (upwards) may differ.
+    `data` is digits, a folder of class folders, a FILE.npz or hf:NAME; `config` a YAML file as
+    `blockqnn init` writes it; `settings` are nested changes on top of both, e.g.
+    {"plan": {"iteration": 16}}; the named arguments are short for the most used ones. `budget` is
+    seconds, or text such as "30m"; sizes may be text such as "2M". `source` is another run of the
+    same protocol whose measurements count as evaluations; `plugins` are Python files that the search
+    may run. On resume what is left out is taken from the run; only workers, executor, device (of the
+    same kind) and trials or budget (upwards) may differ.
 
     Raises InputError for a user's mistake, NoWorkerLeft when no worker can go on. After
     KeyboardInterrupt the run can be resumed.
     """
+    begun = time.monotonic()
     named = {
         "strategy": strategy,
-        "source": None if source is None else str(Path(source).resolve()),
-        "data": {"source": _source(data)},
-        "plan": {"seed": seed, "trials": trials},
+        "source": None if source is None else os.fspath(source),
+        "data": {
+            "source": None if data is None else os.fspath(data),
+            "labels": None if labels is None else os.fspath(labels),
+            "image_size": image_size,
+        },
+        "plan": {"seed": seed, "trials": trials, "budget": budget},
         "space": {"max_params": max_params, "max_flops": max_flops},
         "execution": {"executor": executor, "workers": workers, "device": device},
     }
-    changes = merged(settings or {}, _given(named))
+    preset, changes = _changes(config, preset, [settings or {}, given(named)])
     if run is not None and is_run(Path(run)):
         opened = reopen_run(Path(run), preset, changes)
     else:
         opened = create_run(None if run is None else Path(run), preset, changes)
     with opened.store as store:
         try:
-            _search(opened, report, live)
+            _search(opened, begun, report, live)
         except KeyboardInterrupt:
             raise Interrupted(store.directory) from None
         return Run(store.directory)
+
+
+def survey(
+    data: str | os.PathLike[str] | None = None,
+    *,
+    config: str | os.PathLike[str] | None = None,
+    preset: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    plugins: Sequence[str | os.PathLike[str]] = (),
+) -> tuple[RunFacts, Survey]:
+    """What a search with these settings would be, before it begins: how many blocks, their sizes, what
+    limits leave, how long a candidate takes on this machine. Nothing is written.
+
+    Arguments and errors as of `search`.
+    """
+    named = {} if data is None else {"data": {"source": os.fspath(data)}}
+    facts = new_facts(*_changes(config, preset, [settings or {}, named]))
+    return facts, make_survey(facts)
+
+
+def fork(
+    run: str | os.PathLike[str],
+    new: str | os.PathLike[str],
+    *,
+    config: str | os.PathLike[str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Run:
+    """A new run in the directory `new` from the measurements of another, under changed settings.
+
+    Nothing is trained: `status` and `top` of the new run show what its rewards make of the old
+    measurements, and `search(run=new)` goes on from there. InputError as from `search`.
+    """
+    preset, changes = _changes(config, None, [settings or {}])
+    if preset:
+        changes = {"preset": preset, **changes}
+    with fork_run(Path(run), Path(new), changes).store as store:
+        return Run(store.directory)
+
+
+def _changes(
+    config: str | os.PathLike[str] | None, preset: str | None, layers: Sequence[Mapping[str, Any]]
+) -> tuple[str | None, dict[str, Any]]:
+    """The preset and the changes on top of it: those of the file, then each layer."""
+    changes: dict[str, Any] = {} if config is None else read_settings(Path(config))
+    for layer in layers:
+        changes = merged(changes, layer)
+    named = changes.pop("preset", None)
+    return preset or named, changes
 
 
 class Interrupted(KeyboardInterrupt):
@@ -126,7 +201,7 @@ def train(
     found = Target(target) if isinstance(target, Block) else find(target)
     return train_target(
         found,
-        source=_source(data),
+        source=None if data is None else os.fspath(data),
         preset=preset,
         skeleton=found.skeleton(skeleton, repeats, widths),
         seeds=seeds,
@@ -135,22 +210,23 @@ def train(
     )
 
 
-def _search(opened: OpenRun, report: Callable[[Progress], None] | None, live: bool) -> None:
-    store, facts, planned = opened
-    problem = problem_of(facts)
-    strategy = strategy_of(facts.settings, problem)
-    plan = facts.settings.plan.model_copy(update={"trials": planned})
-    line = LiveLine(facts, planned) if live else None
+def _search(
+    opened: OpenRun, begun: float, report: Callable[[Progress], None] | None, live: bool
+) -> None:
+    store, facts = opened
+    problem, plan = problem_of(facts), facts.settings.plan
+    line = LiveLine(facts) if live else None
     if line:
-        line.note(f"run {store.directory}: {_summary(facts, planned)}")
+        line.note(f"run {store.directory}: {_summary(facts)}")
     executor = LazyExecutor(lambda: _executor(facts))
     try:
         run_loop(
             problem,
-            strategy,
+            strategy_of(facts.settings, problem),
             executor,
             store,
             plan,
+            pace=pace_of(plan, store.events(), begun),
             known=known_measurements(facts),
             source=facts.settings.source or "",
             report=report or line or (lambda _: None),
@@ -161,13 +237,14 @@ def _search(opened: OpenRun, report: Callable[[Progress], None] | None, live: bo
             line.close()
 
 
-def _summary(facts: RunFacts, planned: int) -> str:
+def _summary(facts: RunFacts) -> str:
     """What was decided before the search began, also where the user named nothing."""
     image, settings = facts.data.image, facts.settings
+    plan = settings.plan
+    length = f"{plan.trials} trials" if plan.budget is None else f"for {duration(plan.budget)}"
     return (
         f"{facts.data.name} ({facts.data.sizes[0]} images of {image.height}x{image.width} to train on),"
-        f" preset {settings.preset}, {settings.strategy}, {planned} trials, seed {settings.plan.seed},"
-        f" {facts.device}"
+        f" preset {settings.preset}, {settings.strategy}, {length}, seed {plan.seed}, {facts.device}"
     )
 
 
@@ -193,15 +270,3 @@ def _executor(facts: RunFacts) -> Executor:
         timeout=execution.timeout,
         memory=execution.memory,
     )
-
-
-def _source(data: str | os.PathLike[str] | None) -> str | None:
-    if data is None or data == "digits":
-        return data
-    return str(Path(data).resolve())
-
-
-def _given(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The nested values that are not None."""
-    given = {k: _given(v) if isinstance(v, Mapping) else v for k, v in values.items()}
-    return {k: v for k, v in given.items() if v is not None and v != {}}

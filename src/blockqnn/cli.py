@@ -8,6 +8,7 @@ import sqlite3
 import sys
 from contextlib import suppress
 from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -33,7 +34,18 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")]
 Preset = Annotated[str | None, typer.Option(help="small, demo, standard or paper; default by the data.")]
-Data = Annotated[str | None, typer.Option(help="digits or a FILE.npz.")]
+Data = Annotated[str | None, typer.Option(help="digits, DIR, FILE.npz or hf:NAME[:CONFIG].")]
+Labels = Annotated[Path | None, typer.Option(help="FILE.csv: path, label[, group][, part].")]
+ImageSize = Annotated[str | None, typer.Option(help="64 or 48x64.", metavar="N|HxW")]
+Config = Annotated[Path | None, typer.Option(help="FILE.yaml as `blockqnn init` writes it.")]
+Assign = Annotated[
+    list[str] | None, typer.Option("--set", help="One setting; repeatable.", metavar="key.path=value")
+]
+MaxParams = Annotated[str | None, typer.Option(help="Of the search network, as 2M.")]
+MaxFlops = Annotated[str | None, typer.Option(help="Of the search network, one image, as 300M.")]
+Plugins = Annotated[
+    list[Path] | None, typer.Option("--plugin", help="FILE.py that the search may run; repeatable.")
+]
 SkeletonName = Annotated[str | None, typer.Option("--skeleton", help="cifar, imagenet or small.")]
 Repeats = Annotated[str | None, typer.Option(help="Blocks a stage: 2 or 3,2,2.")]
 Widths = Annotated[str | None, typer.Option(help="Filters a stage: 32,64,128.")]
@@ -56,17 +68,23 @@ def _main(
 def search(
     data: Data = None,
     run: Annotated[Path | None, typer.Option(help="New, empty, or a run to go on with.")] = None,
+    config: Config = None,
     preset: Preset = None,
+    assign: Assign = None,
     seed: Annotated[int | None, typer.Option(help="One seed, one search.")] = None,
     trials: Annotated[int | None, typer.Option(help="Planned trials.")] = None,
-    strategy: Annotated[str | None, typer.Option(help="q-learning or random.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Time instead of trials: 90s, 30m, 2h.")] = None,
+    strategy: Annotated[str | None, typer.Option(help="q-learning, random or a plugin's.")] = None,
     executor: Annotated[str | None, typer.Option(help="local or serial.")] = None,
     workers: Annotated[
         str | None, typer.Option(help="Worker processes: N or auto (one a core).")
     ] = None,
     device: Device = None,
-    max_params: Annotated[int | None, typer.Option(help="Of the search network.")] = None,
-    max_flops: Annotated[int | None, typer.Option(help="Of the search network, one image.")] = None,
+    image_size: ImageSize = None,
+    labels: Labels = None,
+    max_params: MaxParams = None,
+    max_flops: MaxFlops = None,
+    plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Search a block, or go on with the run in --run."""
@@ -75,18 +93,103 @@ def search(
     found = api.search(
         data,
         run=run,
+        config=config,
         preset=preset,
+        settings=_assigned(assign),
         seed=seed,
         trials=trials,
+        budget=budget,
         strategy=strategy,
         executor=executor,
         workers=_workers(workers),
         device=device,
+        labels=labels,
+        image_size=image_size,
         max_params=max_params,
         max_flops=max_flops,
+        plugins=plugin or (),
         live=True,
     )
     _print_status(found.path, as_json)
+
+
+@app.command()
+def init(
+    file: Annotated[Path | None, typer.Argument(metavar="[FILE.yaml]")] = None,
+    preset: Preset = None,
+) -> None:
+    """Write all settings with what they mean, for --config; to the screen without a file."""
+    from blockqnn.config import resolve
+    from blockqnn.config_file import commented
+
+    text = commented(resolve(preset or "standard", {}))
+    if file is None:
+        print(text, end="")
+        return
+    try:
+        with file.open("x") as new:
+            new.write(text)
+    except OSError as error:
+        raise InputError(f"init {file}: cannot be written as a new file ({error.strerror})") from None
+    print(f"{file}: edit it, then: {shlex.join(['blockqnn', 'search', '--config', str(file)])}")
+
+
+@app.command()
+def space(
+    data: Data = None,
+    config: Config = None,
+    preset: Preset = None,
+    assign: Assign = None,
+    trials: Annotated[int | None, typer.Option(help="Planned trials.")] = None,
+    budget: Annotated[str | None, typer.Option(help="Time instead of trials: 90s, 30m, 2h.")] = None,
+    workers: Annotated[str | None, typer.Option(help="N or auto (one a core).")] = None,
+    device: Device = None,
+    image_size: ImageSize = None,
+    labels: Labels = None,
+    max_params: MaxParams = None,
+    max_flops: MaxFlops = None,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Before a search: how many blocks, their sizes, what limits leave, how long it would take."""
+    from blockqnn import api
+    from blockqnn.config import given, merged
+    from blockqnn.report.outlook import outlook, outlook_lines
+
+    options = {
+        "data": {"image_size": image_size, "labels": None if labels is None else str(labels)},
+        "plan": {"trials": trials, "budget": budget},
+        "execution": {"workers": _workers(workers), "device": device},
+        "space": {"max_params": max_params, "max_flops": max_flops},
+    }
+    settings = merged(_assigned(assign), given(options))
+    facts, found = api.survey(
+        data, config=config, preset=preset, settings=settings, plugins=plugin or ()
+    )
+    if as_json:
+        _print_json(outlook(facts, found))
+        return
+    print("\n".join(outlook_lines(facts, found)))
+
+
+@app.command()
+def fork(
+    run: Path,
+    new: Annotated[Path, typer.Argument(help="New or empty directory.")],
+    config: Config = None,
+    assign: Assign = None,
+    as_json: Json = False,
+) -> None:
+    """A new run from the measurements of an old one: another reward or agent, nothing trained."""
+    from blockqnn import api
+
+    found = api.fork(run, new, config=config, settings=_assigned(assign))
+    if not as_json:
+        taken = found.status()["trials"]["finished"]
+        print(f"{taken} trials taken from {run}" if taken else f"nothing measured in {run} stands here")
+    _print_status(found.path, as_json)
+    if not as_json:
+        print(f"go on with: {shlex.join(['blockqnn', 'search', '--run', str(new)])}")
 
 
 @app.command()
@@ -190,8 +293,8 @@ def train(
 
 
 def _print_status(run: Path, as_json: bool) -> None:
+    from blockqnn.quantity import duration
     from blockqnn.report import rows
-    from blockqnn.report.live import duration
 
     view = rows.read(run)
     facts = view.status()
@@ -200,19 +303,31 @@ def _print_status(run: Path, as_json: bool) -> None:
         return
     counts = facts["trials"]
     kinds = ", ".join(f"{n} {kind}" for kind, n in facts["failures"].items())
+    planned = "" if counts["planned"] is None else f" of {counts['planned']}"
     print(
-        f"{run}: {counts['finished']} of {counts['planned']} trials:"
+        f"{run}: {counts['finished']}{planned} trials:"
         f" {counts['evaluated']} evaluated, {counts['reused']} reused, {counts['failed']} failed"
         + (f" ({kinds})" if kinds else "")
         + f", {counts['running']} in flight; {counts['redrawn']} proposals over a limit"
     )
-    left = view.seconds_left()
-    if left:
+    left, budget = view.seconds_left(), view.budget
+    if budget is not None:
+        print(f"{budget.share:.0%} of {duration(budget.seconds)} spent{_expected(view)}")
+    elif left:
         print(f"about {duration(left)} left at the pace so far")
     print(iteration_table(view))
     best = view.entries()[:1]
     if best:
         print(best_block(best[0]))
+
+
+def _expected(view: "RunView") -> str:
+    """What to expect of the rest of a budget; what was in flight at its end is dropped."""
+    assert view.budget is not None
+    evaluated, unfinished = len(view.entries()), len(view.fold.unfinished())
+    if view.budget.share >= 1:
+        return f"; {unfinished} trials in flight were dropped" if unfinished else ""
+    return f", about {evaluated / view.budget.share:.0f} evaluations to expect" if evaluated else ""
 
 
 def iteration_table(view: "RunView", rows: int = 12) -> str:
@@ -241,6 +356,17 @@ def best_block(entry: "Entry") -> str:
 
 def _print_json(document: Any) -> None:
     print(json.dumps(document, indent=2, allow_nan=False))
+
+
+def _assigned(assignments: list[str] | None) -> dict[str, Any]:
+    """The nested values of all --set options, later ones first."""
+    from blockqnn.config import merged
+    from blockqnn.config_file import read_assignment
+
+    settings: dict[str, Any] = {}
+    for text in assignments or ():
+        settings = merged(settings, read_assignment(text))
+    return settings
 
 
 def _numbers(text: str | None, option: str, separator: str) -> tuple[int, ...] | None:
@@ -278,13 +404,24 @@ def _wrong_use(error: TyperException) -> str:
     return f"{message}{commands}; see {context.command_path} --help"
 
 
+_interrupts = count(1)
+
+
 def _stop(*_: object) -> NoReturn:
-    raise KeyboardInterrupt
+    """The first signal drops what is in flight; the second ends at once."""
+    if next(_interrupts) == 1:
+        raise KeyboardInterrupt
+    show_cursor = b"\x1b[?25h" if os.isatty(2) else b""  # the live line had hidden it
+    with suppress(OSError):
+        os.write(
+            2, show_cursor + b"blockqnn: stopped at once; nothing done is lost, the run can go on\n"
+        )
+    os._exit(130)
 
 
 def main() -> None:
     """The program: exit status 0 done, 2 wrong use, 1 anything else, 130 interrupted."""
-    for name in ("SIGTERM", "SIGHUP"):
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _stop)
     try:
@@ -298,9 +435,7 @@ def main() -> None:
         again = shlex.join(["blockqnn", "search", "--run", str(directory)])
         _fail(130, f"interrupted; go on with: {again}" if directory else "interrupted")
     except BrokenPipeError:  # whoever read our output has gone, with what was wanted of it
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (sys.stdout, sys.stderr):  # each is flushed once more at the end
-            os.dup2(nowhere, stream.fileno())
+        _say_no_more()
     except (RuntimeError, OSError, sqlite3.Error) as error:
         if "BLOCKQNN_DEBUG" in os.environ:
             raise
@@ -317,10 +452,20 @@ def _run(arguments: list[str]) -> None:
 
 
 def _fail(status: int, message: str) -> NoReturn:
-    """One line on standard error."""
+    """One line on standard error, where there still is one to read it."""
     line = " ".join(part.strip() for part in message.splitlines())
-    print(f"blockqnn: {line}", file=sys.stderr)
+    try:
+        print(f"blockqnn: {line}", file=sys.stderr, flush=True)
+    except OSError:
+        _say_no_more()
     sys.exit(status)
+
+
+def _say_no_more() -> None:
+    """Nobody reads us any more; each stream is flushed once more at the end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(nowhere, stream.fileno())
 
 
 if __name__ == "__main__":

@@ -58,9 +58,11 @@ class Values(BaseModel):
 
 class DataSettings(Values):
     source: str = Field("digits", description="digits, DIR, FILE.npz or hf:NAME[:CONFIG]")
-    labels: str | None = Field(None, description="FILE.csv with the columns path, label[, group][, part]")
+    labels: str | None = Field(
+        None, description="FILE.csv with the columns path, label[, group][, part]"
+    )
     image_size: Annotated[tuple[Side, Side], BeforeValidator(height_and_width)] | None = Field(
-        None, description="64 or 48x64; null: the median short side, at most 64 (as it is, if all agree)"
+        None, description="64 or 48x64; null: the median short side, at most 64"
     )
     resize: Literal["crop", "letterbox", "stretch"] = Field(
         "crop", description="how an image of another shape is fitted: crop, letterbox or stretch"
@@ -70,9 +72,7 @@ class DataSettings(Values):
     )
     test: Share = Field(0.2, description="share of each class, where the source names no test part")
     validation: Share = Field(1 / 6, description="share of each class of the training data")
-    split_seed: Seed = Field(
-        0, description="never the run's, so that runs share measurements"
-    )
+    split_seed: Seed = Field(0, description="never the run's, so that runs share measurements")
 
 
 class SpaceSettings(Values):
@@ -271,6 +271,7 @@ def _nested(settings: BaseModel) -> dict[str, Any]:
 
 
 M = TypeVar("M", bound=BaseModel)
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")  # pydantic's names of an unknown key
 
 
 def checked(model: type[M], values: Mapping[str, Any]) -> M:
@@ -283,11 +284,12 @@ def checked(model: type[M], values: Mapping[str, Any]) -> M:
         key = _key(model, first)
         reasons = dict.fromkeys(_reason(model, e) for e in error.errors() if _key(model, e) == key)
         reason = " or ".join(reasons).replace(" or Input should be ", " or ")
-        raise InputError(f"setting {key} = {_shown(first['input'])}: {reason}") from None
+        raise InputError(f"setting {key}{_shown(first['input'])}: {reason}") from None
 
 
 def _shown(value: object) -> str:
-    text = repr(value)
+    """` = value`, shortened; nothing for a whole group of settings."""
+    text = "" if isinstance(value, dict) and value else f" = {value!r}"
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
@@ -296,14 +298,14 @@ def _key(model: type[BaseModel], error: ErrorDetails) -> str:
     known = {part for key in known_keys(model) for part in key.split(".")}
     *parts, last = error["loc"] or ("",)
     kept = [str(p) for p in parts if isinstance(p, int) or p in known]
-    if isinstance(last, int) or last in known or error["type"] == "extra_forbidden":
+    if isinstance(last, int) or last in known or error["type"] in _UNKNOWN:
         kept.append(str(last))
     return ".".join(kept)
 
 
 def _reason(model: type[BaseModel], error: ErrorDetails) -> str:
     """What is allowed instead."""
-    if error["type"] not in ("extra_forbidden", "unexpected_keyword_argument"):
+    if error["type"] not in _UNKNOWN:
         return error["msg"].removeprefix("Value error, ")
     keys = known_keys(model)
     prefix = "".join(f"{part}." for part in error["loc"][:-1])
@@ -354,6 +356,12 @@ def merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
     if changes.get("trials") is not None and "budget" not in changes:
         result["budget"] = None
     return result
+
+
+def given(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The nested values that are not None: what a user named."""
+    inner = {k: given(v) if isinstance(v, Mapping) else v for k, v in values.items()}
+    return {k: v for k, v in inner.items() if v is not None and v != {}}
 
 
 def differences(old: Settings, new: Settings) -> list[tuple[str, Any, Any]]:

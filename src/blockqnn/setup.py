@@ -1,5 +1,7 @@
 """From what a user asked for to a run that can begin or go on; all checks come before all writes."""
 
+import json
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date
@@ -19,29 +21,38 @@ from blockqnn.space.code import parse
 from blockqnn.version import VERSION
 
 _FREE_ON_RESUME = ("execution.executor", "execution.workers", "execution.timeout", "execution.memory")
+_UPWARDS = ("plan.trials", "plan.budget")
 
 
 class OpenRun(NamedTuple):
-    """A run that this process may write."""
+    """A run that this process may write; the facts hold its plan as it is now."""
 
     store: Store
     facts: RunFacts
-    planned: int  # trials
 
 
 def create_run(directory: Path | None, preset: str | None, changes: Mapping[str, Any]) -> OpenRun:
     """A new run: everything is checked before anything is written."""
-    from blockqnn.evaluation.data import load
-
     if directory is not None:
         refuse_unless_fresh(directory)
-    settings = resolve(preset or "standard", changes)
+    facts = new_facts(preset, changes)
+    known_measurements(facts)
+    return begin_run(facts, directory)
+
+
+def new_facts(preset: str | None, changes: Mapping[str, Any]) -> RunFacts:
+    """What a run with these settings would know of itself; nothing is written.
+
+    Raises InputError for settings, data and limits that no run can have.
+    """
+    from blockqnn.evaluation.data import load
+    from blockqnn.evaluation.device import resolve_device
+
+    settings = located(resolve(preset or "standard", changes))
     dataset = load(settings.data)
     if preset is None:
         side = max(dataset.image.height, dataset.image.width)
-        settings = resolve(preset_for(side, len(dataset.train)), changes)
-    from blockqnn.evaluation.device import resolve_device
-
+        settings = located(resolve(preset_for(side, len(dataset.train)), changes))
     plan = settings.plan.model_copy(update={"iteration": settings.plan.iteration_size})
     facts = RunFacts(
         version=VERSION,
@@ -58,12 +69,28 @@ def create_run(directory: Path | None, preset: str | None, changes: Mapping[str,
         source_iterations=_complete_iterations(settings.source),
     )
     problem_of(facts)  # an image too small for the skeleton is refused here
-    _refuse_without_room(facts)
-    known_measurements(facts)
-    directory = _new_directory(dataset.name) if directory is None else _made(directory)
+    refuse_without_room(facts)
+    return facts
+
+
+def located(settings: Settings) -> Settings:
+    """The settings with absolute paths, so that a run goes on from any working directory."""
+    data = settings.data
+    source, labels = data.source, data.labels
+    prefix, name = ("hf:", source[3:]) if source.startswith("hf:") else ("", source)
+    if name != "digits" and (not prefix or Path(name).exists()):
+        source = f"{prefix}{Path(name).absolute()}"
+    changes = {"source": source, "labels": labels and str(Path(labels).absolute())}
+    run = settings.source and str(Path(settings.source).absolute())
+    return settings.model_copy(update={"data": data.model_copy(update=changes), "source": run})
+
+
+def begin_run(facts: RunFacts, directory: Path | None) -> OpenRun:
+    """The run, written; without a directory in a new one."""
+    directory = _new_directory(facts.data.name) if directory is None else _made(directory)
     store = Store.create(directory, {"run": facts.model_dump_json()})
     write_settings(facts.settings, directory / CONFIG)
-    return OpenRun(store, facts, settings.plan.trials)
+    return OpenRun(store, facts)
 
 
 def _complete_iterations(source: str | None) -> int:
@@ -75,23 +102,25 @@ def reopen_run(directory: Path, preset: str | None, changes: Mapping[str, Any]) 
     store = Store.resume(directory)
     try:
         facts = RunFacts.model_validate_json(store.facts()["run"])
-        planned = rows.plans_of(facts, store.events())[-1][1]
-        now = changed(facts.settings, {"plan": {"trials": planned}})
-        new = changed(now, {**changes, **({"preset": preset} if preset else {})})
+        plan = rows.plans_of(facts, store.events())[-1][1]
+        now = facts.settings.model_copy(update={"plan": plan})
+        new = located(changed(now, {**changes, **({"preset": preset} if preset else {})}))
         _refuse_other_differences(directory, facts, now, new)
-        if new.plan.trials > planned:
+        if new.plan != plan:
             refuse_changed_data(facts)
-            store.add(events=[("plan", {"trials": new.plan.trials, "after": len(store.trials())})])
+            kind = "trials" if new.plan.budget is None else "budget"
+            body = {kind: getattr(new.plan, kind), "after": len(store.trials())}
+            store.add(events=[("plan", body)])
     except BaseException:
         store.close()
         raise
-    return OpenRun(store, facts.model_copy(update={"settings": new}), new.plan.trials)
+    return OpenRun(store, facts.model_copy(update={"settings": new}))
 
 
 def _refuse_other_differences(directory: Path, facts: RunFacts, now: Settings, new: Settings) -> None:
     """InputError that shows the first difference that no resumed run may have, with both values."""
     for key, old, value in differences(now, new):
-        if key in _FREE_ON_RESUME or (key == "plan.trials" and value > old):
+        if key in _FREE_ON_RESUME or (key in _UPWARDS and old and value and value > old):
             continue
         if key == "execution.device":
             from blockqnn.evaluation.device import resolve_device
@@ -99,13 +128,20 @@ def _refuse_other_differences(directory: Path, facts: RunFacts, now: Settings, n
             if resolve_device(value) == facts.device:
                 continue
             old = facts.device
+        how = "" if key in _UPWARDS else f"; for another run: {_fork_command(directory, key, value)}"
         raise InputError(
             f"run {directory}: was begun with {key} = {old}, not {value}; on resume only workers,"
-            " executor, device of the same kind and trials (upwards) may differ: start a new run"
+            f" executor, device of the same kind, and trials or budget (upwards) may differ{how}"
         )
 
 
-def _refuse_without_room(facts: RunFacts) -> None:
+def _fork_command(directory: Path, key: str, value: object) -> str:
+    new = directory.with_name(f"{directory.absolute().name}-2")
+    change = f"{key}={json.dumps(value)}"
+    return shlex.join(["blockqnn", "fork", str(directory), str(new), "--set", change])
+
+
+def refuse_without_room(facts: RunFacts) -> None:
     """InputError when not even the smallest block, an identity or a 1x1 convolution, is admitted."""
     settings, classes = facts.settings, len(facts.data.classes)
     for code in ("(1,4,0,0,0)", "(1,1,1,0,0)"):

@@ -18,6 +18,7 @@ from blockqnn.network.model import Network
 from blockqnn.network.plan import NetworkPlan, Skeleton, plan_network
 from blockqnn.records import Failure
 from blockqnn.report.target import Target
+from blockqnn.setup import located
 from blockqnn.space.code import Block
 from blockqnn.version import VERSION
 
@@ -102,7 +103,7 @@ def _settings(target: Target, source: str | None, preset: str | None) -> Setting
     data = run.data if run else settings.data
     if source is not None:
         data = data.model_copy(update={"source": source})
-    return settings.model_copy(update={"data": data})
+    return located(settings.model_copy(update={"data": data}))
 
 
 def _config(block: Block, skeleton: Skeleton, dataset: Dataset, settings: Settings) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from faults.processes import nothing_left
 from runs import TINY
 
 CODE = "(1,1,3,0,0)"
-STATUS = {"trials", "failures", "best", "trajectory", "seconds"}
+STATUS = {"trials", "failures", "budget", "best", "trajectory", "seconds"}
 TRIALS = {"planned", "finished", "evaluated", "failed", "reused", "redrawn", "running"}
 ENTRY = {"trial", "code", "accuracy", "reward", "params", "flops"}
 BLOCKQNN = (sys.executable, "-m", "blockqnn.cli")
@@ -89,7 +89,7 @@ def events(run):
 
 # Wrong use: status 2, one line that names the value and what is allowed, nothing left behind
 
-COMMANDS = "search, status, top, show, train"
+COMMANDS = "search, init, space, fork, status, top, show, train"
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ COMMANDS = "search, status, top, show, train"
         ("search --workers 0", ["--workers", "'0'", "a number from 1, or auto"]),
         ("search --workers -1", ["--workers", "'-1'", "a number from 1, or auto"]),
         ("search --workers many", ["--workers", "'many'", "a number from 1, or auto"]),
-        ("search --max-params 2M", ["--max-params", "'2M'", "integer"]),
+        ("search --max-params few", ["space.max_params", "'few'", "such as 2M"]),
         ("search --max-params 5", ["max_params 5", "no block fits", "346 parameters"]),
         ("search --max-flops 0", ["max_flops", "0", "greater than or equal to 1"]),
         ("search --data cats", ["cats", "digits or a FILE.npz"]),

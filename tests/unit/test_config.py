@@ -147,10 +147,23 @@ INT, NUMBER = "valid integer", "valid number"
         ({"plan": {"trials": 0}}, "plan.trials", "0", "greater than or equal to 1"),
         ({"plan": {"seed": -1}}, "plan.seed", "-1", "greater than or equal to 0"),
         ({"plan": {"count": "networks"}}, "plan.count", "'networks'", "'trials' or 'evaluations'"),
-        ({"plan": {"trails": 5}}, "plan.trails", "5", "seed, trials, count, iteration, staleness"),
-        ({"plan": 5}, "plan", "5", "valid dictionary"),
-        ({"plans": {}}, "plans", "{}", "preset, strategy, data, space"),
-        ({"strategy": "luck"}, "strategy", "'luck'", "'q-learning' or 'random'"),
+        ({"plan": {"trails": 5}}, "plan.trails", "5", "did you mean plan.trials?; there are seed, trials"),
+        ({"plan": 5}, "plan", "5", "should be an object"),
+        ({"plans": {}}, "plans", "{}", "did you mean plan?; there are preset, strategy, evaluator, data"),
+        ({"trials": 5}, "trials", "5", "did you mean plan.trials?"),
+        ({"skeleton": {"width": [4]}}, "skeleton.width", "[4]", "did you mean skeleton.widths?"),
+        ({"plan": {"trials": 5, "budget": "3m"}}, "plan", None, "either trials"),
+        ({"plan": {"trials": None}}, "plan", None, "either trials or a budget"),
+        ({"plan": {"budget": "3"}}, "plan.budget", "'3'", "write a duration as 90s, 30m or 2h"),
+        ({"plan": {"budget": "0s"}}, "plan.budget", "'0s'", "greater than 0"),
+        ({"execution": {"timeout": "soon"}}, "execution.timeout", "'soon'", "90s, 30m or 2h"),
+        ({"space": {"max_params": "2.5"}}, "space.max_params", "'2.5'", "such as 2M, 1.5k or 300M"),
+        ({"space": {"max_flops": "many"}}, "space.max_flops", "'many'", "such as 2M, 1.5k or 300M"),
+        ({"data": {"image_size": "big"}}, "data.image_size", "'big'", "as 64, or height and width"),
+        ({"data": {"image_size": 9999}}, "data.image_size.0", "9999", "less than or equal to 4096"),
+        ({"data": {"image_size": [3, 4, 5]}}, "data.image_size", "(3, 4, 5)", "at most 2 items"),
+        ({"data": {"resize": "zoom"}}, "data.resize", "'zoom'", "'crop', 'letterbox' or 'stretch'"),
+        ({"recipe": {"metric": "auc"}}, "recipe.metric", "'auc'", "'balanced-accuracy' or 'macro-f1'"),
         ({"data": {"test": 1.0}}, "data.test", "1.0", "less than 1"),
         ({"data": {"split_seed": -1}}, "data.split_seed", "-1", "greater than or equal to 0"),
         ({"space": {"max_layers": 65}}, "space.max_layers", "65", "less than or equal to 64"),
@@ -163,7 +176,7 @@ INT, NUMBER = "valid integer", "valid number"
         ({"agent": {"alpha": "high"}}, "agent.alpha", "'high'", f"{NUMBER} or '1/visits'"),
         ({"agent": {"alpha": 2}}, "agent.alpha", "2", "less than or equal to 1 or '1/visits'"),
         ({"agent": {"initial_q": None}}, "agent.initial_q", "None", f"{NUMBER} or 'mean'"),
-        ({"agent": {"epsilon": ()}}, "agent.epsilon", "()", "at least 1 item"),
+        ({"agent": {"epsilon": ()}}, "agent.epsilon", "[]", "at least 1 item"),
         ({"agent": {"epsilon": ((1.1, 5),)}}, "agent.epsilon.0.0", "1.1", "less than or equal to 1"),
         ({"agent": {"epsilon": ((1.0, 0),)}}, "agent.epsilon.0.1", "0", "greater than 0"),
         ({"reward": {"base": 3}}, "reward.base", "3", "'e', 2 or 10"),
@@ -182,7 +195,8 @@ def test_a_wrong_setting_is_named_with_what_is_allowed(changes, key, shown, allo
         with pytest.raises(InputError) as error:
             refused()
         message = str(error.value)
-        assert message.startswith(f"setting {key} = {shown}: "), message
+        value = "" if shown is None else f" = {shown}"  # a group as a whole is not repeated
+        assert message.startswith(f"setting {key}{value}: "), message
         assert allowed in message
         assert "\n" not in message
 
@@ -198,6 +212,36 @@ def test_settings_are_frozen():
         settings.preset = "paper"
     with pytest.raises(ValidationError, match="frozen"):
         settings.plan.trials = 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "trials", "budget"),
+    [
+        ({"budget": "3m"}, None, 180.0),
+        ({"budget": 90}, None, 90.0),
+        ({"budget": "1h30m"}, None, 5400.0),
+        ({"trials": 5}, 5, None),
+        ({"trials": None, "budget": "1.5h"}, None, 5400.0),
+    ],
+)
+def test_a_budget_takes_the_place_of_trials(changes, trials, budget):
+    for old in (resolve("demo", {}), resolve("demo", {"plan": {"budget": "9s"}})):
+        plan = changed(old, {"plan": changes}).plan
+        assert (plan.trials, plan.budget) == (trials, budget)
+    assert resolve("small", {"plan": {"budget": "9s"}}).plan.iteration_size == 8
+    assert resolve("paper", {"plan": {"budget": "9s"}}).plan.iteration_size == 64
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [(64, (64, 64)), ("64", (64, 64)), ("48x64", (48, 64)), ([48, 64], (48, 64))]
+)
+def test_image_sizes(text, size):
+    assert resolve("small", {"data": {"image_size": text}}).data.image_size == size
+
+
+def test_sizes_with_a_letter():
+    space = resolve("small", {"space": {"max_params": "1.5k", "max_flops": "300M"}}).space
+    assert (space.max_params, space.max_flops) == (1500, 300_000_000)
 
 
 # JSON and YAML

@@ -22,6 +22,7 @@ LAYERS = (
     ("network", "evaluation", "runtime", "tables"),
     ("report",),
     ("setup",),
+    ("fork",),
     ("training",),
     ("api",),
     ("cli",),

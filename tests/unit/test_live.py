@@ -5,9 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from blockqnn.quantity import duration
 from blockqnn.records import Failure, Measurement, Observation, Result, Trial
 from blockqnn.report import live
-from blockqnn.report.live import LiveLine, duration
+from blockqnn.report.live import LiveLine
 from blockqnn.runtime.fold import Fold
 from blockqnn.runtime.search import Progress
 from runs import facts
@@ -70,7 +71,7 @@ def progress(fold, running=2):
 
 
 def line(stream, planned=8):
-    return LiveLine(facts(), planned, stream)
+    return LiveLine(facts(plan={"trials": planned, "iteration": 4}), stream)
 
 
 def test_one_plain_line_for_each_complete_iteration(clock):
@@ -107,7 +108,7 @@ def test_best_is_by_reward(clock):  # noqa: ARG001
         values = {"iteration": 0, "code": "(1,1,3,0,0)", "key": str(number), "density": density}
         fold.add_trials([Trial(number=number, **values)])
     told(fold, {0: 55.0, 1: 60.0})  # 8 log 3 = 8.79
-    LiveLine(facts(reward={"mu": 0.0, "rho": 8.0}), 8, stream)(progress(fold))
+    LiveLine(facts(reward={"mu": 0.0, "rho": 8.0}), stream)(progress(fold))
     assert "best 55.00 % (reward 55.00)" in stream.getvalue()
 
 
@@ -176,7 +177,7 @@ def test_a_terminal_gets_one_line_that_changes(clock, monkeypatch):
     ("seconds", "text"),
     [
         (0, "0 s"),
-        (0.6, "1 s"),
+        (0.6, "0.6 s"), (0.06, "0.06 s"),
         (45, "45 s"),
         (89.4, "89 s"),
         (91, "2 min"),

@@ -82,6 +82,7 @@ def test_status(view):
             "running": 1,
         },
         "failures": {"no_learning": 2, "over_limit": 1},
+        "budget": None,
         "best": {
             "trial": 2,
             "code": CONVS[2],

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from blockqnn.quantity import duration
 from blockqnn.records import Measurement
 from blockqnn.runtime.facts import RunFacts, problem_of
 from blockqnn.runtime.fold import Fold
@@ -19,10 +20,10 @@ from blockqnn.runtime.search import Progress
 class LiveLine:
     """Shows each Progress that it is called with; close it when the search ends."""
 
-    def __init__(self, facts: RunFacts, planned: int, stream: TextIO | None = None) -> None:
+    def __init__(self, facts: RunFacts, stream: TextIO | None = None) -> None:
         self._stream = stream or sys.stderr
         self._reward = problem_of(facts).reward
-        self._planned = planned
+        self._plan = facts.settings.plan
         self._begun = time.monotonic()
         self._finished_before: int | None = None  # trials, when this line first looked
         self._printed = 0  # iterations
@@ -43,7 +44,7 @@ class LiveLine:
         self._tell_fingerprints(progress.fold.fingerprints)
         line = self._line(progress)
         if self._live:
-            self._live.update(Text(line, no_wrap=True, overflow="ellipsis"))
+            self._live.update(Text(line, no_wrap=True, overflow="ellipsis"))  # shown by its own thread
         elif progress.fold.complete_iterations() > self._printed:
             self._printed = progress.fold.complete_iterations()
             self.note(line)
@@ -51,14 +52,16 @@ class LiveLine:
     def note(self, text: str) -> None:
         """A line that stays; a reader that has gone stops no search."""
         if self._live:
-            self._live.console.print(Text(text), soft_wrap=True)
+            with suppress(OSError):
+                self._live.console.print(Text(text), soft_wrap=True)
             return
-        with suppress(BrokenPipeError):
+        with suppress(OSError):
             print(text, file=self._stream, flush=True)
 
     def close(self) -> None:
         if self._live:
-            self._live.stop()
+            with suppress(OSError):  # the terminal was closed
+                self._live.stop()
 
     def _tell_fingerprints(self, fingerprints: Set[str]) -> None:
         """Says once that a run goes on under another fingerprint."""
@@ -85,22 +88,22 @@ class LiveLine:
         if self._finished_before is None:
             self._finished_before = finished
         best = f"best {self._best[1]:.2f} % (reward {self._best[0]:.2f})" if self._best else "best -"
+        planned = "" if self._plan.trials is None else f"/{self._plan.trials}"
         return (
-            f"{finished}/{self._planned} trials  {fold.reused} reused  {self._failed} failed"
+            f"{finished}{planned} trials  {fold.reused} reused  {self._failed} failed"
             f"  {progress.running} running  {best}  epsilon {progress.epsilon:.2f}"
-            f"  {self._time_left(finished - self._finished_before, self._planned - finished)} left"
+            f"  {self._outlook(progress, finished - self._finished_before, finished)}"
         )
 
-    def _time_left(self, done: int, missing: int) -> str:
+    def _outlook(self, progress: Progress, done: int, finished: int) -> str:
+        """What is left: of a budget with what to expect of it, else of the planned trials."""
+        if self._plan.budget is not None and progress.left is not None:
+            share = 1 - max(0.0, progress.left) / self._plan.budget
+            evaluated = len(progress.fold.arrived) - self._failed
+            expected = f", about {evaluated / share:.0f} evaluations to expect" if evaluated else ""
+            return f"{share:.0%} of {duration(self._plan.budget)} spent{expected}"
+        missing = (self._plan.trials or 0) - finished
         if missing <= 0:
-            return "0 s"
+            return "0 s left"
         seconds = time.monotonic() - self._begun
-        return duration(missing * seconds / done) if done else "?"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: 45 s, 12 min, 3 h 05 min."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+        return f"{duration(missing * seconds / done) if done else '?'} left"

@@ -7,10 +7,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from blockqnn.config import PlanSettings
 from blockqnn.errors import InputError
 from blockqnn.records import Failure, Measurement, Trial
 from blockqnn.runtime.facts import RunFacts, problem_of, strategy_of
 from blockqnn.runtime.fold import Fold
+from blockqnn.runtime.pace import shares, spent_seconds
 from blockqnn.runtime.search import Strategy
 from blockqnn.runtime.store import Store
 from blockqnn.space.code import parse
@@ -43,21 +45,41 @@ class IterationRow:
 
 
 @dataclass(frozen=True)
+class BudgetUse:
+    """A budget of time, in seconds."""
+
+    seconds: float
+    spent: float
+
+    @property
+    def share(self) -> float:
+        return min(1.0, self.spent / self.seconds)
+
+
+@dataclass(frozen=True)
 class RunView:
     """A run as its store tells it at one moment."""
 
     directory: Path
     facts: RunFacts
-    plans: tuple[tuple[int, int], ...]  # see plans_of
+    plans: tuple[tuple[int, PlanSettings], ...]  # see plans_of
+    shares: tuple[float, ...]  # by iteration, as a run with a budget recorded them
+    spent: float  # seconds of a budget
     fold: Fold
     rewards: tuple[float | None, ...]  # by trial; None: not known yet
     seconds: float  # of evaluation, summed over the workers
     strategy: Strategy
 
     @property
-    def planned(self) -> int:
-        """The planned number of trials, extensions included."""
-        return self.plans[-1][1]
+    def planned(self) -> int | None:
+        """The planned number of trials, extensions included; None with a budget of time."""
+        return self.plans[-1][1].trials
+
+    @property
+    def budget(self) -> BudgetUse | None:
+        """The budget of time, extensions included, and what was used of it."""
+        seconds = self.plans[-1][1].budget
+        return None if seconds is None else BudgetUse(seconds, self.spent)
 
     def entries(self) -> list[Entry]:
         """Evaluated trials by reward, the lowest number first among equals."""
@@ -88,13 +110,20 @@ class RunView:
                 "running": len(fold.unfinished()),
             },
             "failures": dict(failures),
+            "budget": self.budget and {**vars(self.budget), "share": self.budget.share},
             "best": vars(best[0]) if best else None,
             "trajectory": fold.trajectory(self.strategy),
             "seconds": round(self.seconds, 1),
         }
 
     def seconds_left(self) -> float | None:
-        """A guess from the pace of the workers seen so far; None where there is none to guess from."""
+        """What is left of a budget, else a guess from the pace of the workers seen so far.
+
+        None where there is nothing to guess from.
+        """
+        if self.budget is not None:
+            return self.budget.seconds - self.budget.spent
+        assert self.planned is not None
         fold = self.fold
         results = [fold.result(fold.trials[number]) for number in fold.arrived]
         workers = {r.observed.worker for r in results if r is not None and r.observed.worker}
@@ -126,7 +155,7 @@ class RunView:
         return IterationRow(
             first=first + 1,
             last=end,
-            epsilon=self.strategy.epsilon(self._share(first)),
+            epsilon=self.strategy.epsilon(self.share(first)),
             accuracy=fmean(accuracies) if accuracies else None,
             reward=fmean(_known(self.rewards[t.number] for t in trials)),
             length=fmean(lengths),
@@ -134,10 +163,12 @@ class RunView:
             repeats=fmean(t.repeat_of is not None for t in trials),
         )
 
-    def _share(self, iteration: int) -> float:
+    def share(self, iteration: int) -> float:
         """The share of the plan, as it was then, at which the iteration began."""
+        if self.budget:
+            return self.shares[iteration]
         plan, first = self.facts.settings.plan, self.fold.iterations[iteration][0].number
-        planned = max(trials for after, trials in self.plans if after <= first)
+        planned = max(p.trials or 0 for after, p in self.plans if after <= first)
         if plan.count == "trials":
             return iteration / (iteration + -(-(planned - first) // plan.iteration_size))
         told = self.fold.iterations[: max(0, iteration - plan.staleness)]
@@ -151,7 +182,7 @@ def read(directory: Path) -> RunView:
     """
     with Store.read(directory) as store:
         facts = RunFacts.model_validate_json(store.facts()["run"])
-        plans = plans_of(facts, store.events())
+        events = store.events()
         fold = Fold()
         fold.add_trials(store.trials())
         fold.add_results(store.results())
@@ -164,13 +195,28 @@ def read(directory: Path) -> RunView:
         rewards.append(None if outcome is None else problem.reward(trial, outcome))
     results = (fold.result(t) for t in fold.trials if t.repeat_of is None)
     seconds = sum(r.observed.seconds for r in results if r is not None)
-    return RunView(directory, facts, plans, fold, tuple(rewards), seconds, strategy)
+    return RunView(
+        directory=directory,
+        facts=facts,
+        plans=plans_of(facts, events),
+        shares=tuple(shares(events)),
+        spent=spent_seconds(events),
+        fold=fold,
+        rewards=tuple(rewards),
+        seconds=seconds,
+        strategy=strategy,
+    )
 
 
-def plans_of(facts: RunFacts, events: Sequence[tuple[str, Any]]) -> tuple[tuple[int, int], ...]:
-    """(first trial that it holds for, trials planned): as the run was begun, then each extension."""
-    extended = [(body["after"], body["trials"]) for kind, body in events if kind == "plan"]
-    return ((0, facts.settings.plan.trials), *extended)
+def plans_of(facts: RunFacts, events: Sequence[tuple[str, Any]]) -> tuple[tuple[int, PlanSettings], ...]:
+    """(first trial that it holds for, plan): as the run was begun, then each extension."""
+    plan = facts.settings.plan
+    plans = [(0, plan)]
+    for kind, body in events:
+        if kind == "plan":
+            extended = {key: body[key] for key in ("trials", "budget") if key in body}
+            plans.append((body["after"], plan.model_copy(update=extended)))
+    return tuple(plans)
 
 
 def _known(values: Iterable[float | None]) -> list[float]:

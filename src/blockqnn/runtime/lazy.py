@@ -20,8 +20,8 @@ class LazyExecutor:
     def submit(self, task: Task) -> None:
         self._started().submit(task)
 
-    def wait(self) -> list[Result]:
-        return self._started().wait()
+    def wait(self, timeout: float | None = None) -> list[Result]:
+        return self._started().wait(timeout)
 
     def close(self) -> None:
         if self._executor is not None:

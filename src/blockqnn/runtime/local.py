@@ -1,5 +1,6 @@
 """The local executor: one supervised worker process a slot, reused while healthy."""
 
+import math
 import os
 import queue
 import signal
@@ -88,11 +89,12 @@ class LocalExecutor:
         self._hear_all()
         self._feed()
 
-    def wait(self) -> list[Result]:
+    def wait(self, timeout: float | None = None) -> list[Result]:
         assert self._done or self._queue or any(s.task for s in self._slots), "nothing was submitted"
-        while not self._done:
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while not self._done and (left := end - time.monotonic()) > 0:
             with suppress(queue.Empty):
-                self._heard(*self._inbox.get(timeout=_LOOK))
+                self._heard(*self._inbox.get(timeout=min(_LOOK, left)))
             self._hear_all()
             if time.monotonic() - self._last_look >= _LOOK:
                 self._look()

@@ -10,12 +10,12 @@ from blockqnn.config import PlanSettings
 from blockqnn.network.plan import OverLimit
 from blockqnn.records import Failure, Measurement, Observation, Result, Task, Trial
 from blockqnn.runtime.fold import Fold, Learner
-from blockqnn.runtime.store import Event, Store
+from blockqnn.runtime.pace import Event, Pace, Planned
+from blockqnn.runtime.store import Store
 from blockqnn.seeds import derive, generator
 from blockqnn.space.mdp import MDP
 
 DRAWS = 100  # proposals of one trial at most
-_TRIALS_PER_EVALUATION = 50  # a plan that counts evaluations ends when repeats outnumber them so
 
 
 class Strategy(Learner, Protocol):
@@ -45,8 +45,11 @@ class Executor(Protocol):
         """Starts a task; only while `free` is above 0."""
         ...
 
-    def wait(self) -> list[Result]:
-        """Blocks until at least one result is there; all that are ready, in any order."""
+    def wait(self, timeout: float | None = None) -> list[Result]:
+        """Blocks until at least one result is there; all that are ready, in any order.
+
+        None when `timeout` seconds passed, where an executor can stop waiting.
+        """
         ...
 
     def close(self) -> None:
@@ -79,6 +82,7 @@ class Progress:
     running: int
     epsilon: float  # of the last iteration that was asked
     share: float  # of the plan, when it was asked
+    left: float | None = None  # seconds of a budget
 
 
 def search(
@@ -88,48 +92,59 @@ def search(
     store: Store,
     plan: PlanSettings,
     *,
+    pace: Pace | None = None,
     known: Mapping[str, Measurement] | None = None,
     source: str = "",
     report: Callable[[Progress], None] = lambda _: None,
 ) -> Fold:
     """Runs the plan to its end, from wherever the store stands; the finished fold.
 
-    `known` measurements, by key, of the run named `source` count as evaluations. Every state
-    that matters is in the store before the next step relies on it, so a kill at any point costs
-    only what is in flight.
+    The pace is that of planned trials unless it is given. `known` measurements, by key, of the run
+    named `source` count as evaluations. Every state that matters is in the store before the next
+    step relies on it, so a kill at any point costs only what is in flight. When a budget ends, what is
+    in flight is dropped.
     """
+    pace = pace or Planned(plan)
     fold = Fold()
     fold.add_trials(store.trials())
     fold.add_results(store.results())
     waiting = fold.unfinished()[::-1]
     running = 0
     asked_at = 1.0  # share of the plan at which the last iteration was asked
-    while True:
-        while fold.complete_iterations() >= (seen := max(0, len(fold.iterations) - plan.staleness)):
-            fold.tell_until(seen, strategy, problem.mdp.episode, problem.reward)
-            if (share := _share(fold, plan)) is None:
+    try:
+        while True:
+            while fold.complete_iterations() >= (seen := max(0, len(fold.iterations) - plan.staleness)):
+                fold.tell_until(seen, strategy, problem.mdp.episode, problem.reward)
+                if (share := pace.share(fold)) is None:
+                    break
+                trials, results = ask_iteration(
+                    problem, strategy, fold, plan.seed, pace.size(fold), share, known or {}, source
+                )
+                store.add(trials, results, pace.asked(share))
+                fold.add_trials(trials)
+                fold.add_results(results)
+                decided = {r.number for r in results}
+                fresh = [t for t in trials if t.repeat_of is None and t.number not in decided]
+                waiting = fresh[::-1] + waiting
+                asked_at = share
+            left = pace.left(fold)
+            while waiting and (left is None or left > 0) and executor.free:
+                trial = waiting.pop()
+                seed = derive(plan.seed, "train", trial.number)
+                executor.submit(Task(number=trial.number, code=trial.code, seed=seed))
+                running += 1
+            report(Progress(fold, running, strategy.epsilon(asked_at), asked_at, left))
+            if not running or (left is not None and left <= 0):
                 break
-            trials, results = ask_iteration(problem, strategy, fold, plan, share, known or {}, source)
-            store.add(trials, results)
-            fold.add_trials(trials)
-            fold.add_results(results)
-            decided = {r.number for r in results}
-            fresh = [t for t in trials if t.repeat_of is None and t.number not in decided]
-            waiting = fresh[::-1] + waiting
-            asked_at = share
-        while waiting and executor.free:
-            trial = waiting.pop()
-            seed = derive(plan.seed, "train", trial.number)
-            executor.submit(Task(number=trial.number, code=trial.code, seed=seed))
-            running += 1
-        report(Progress(fold, running, strategy.epsilon(asked_at), asked_at))
-        if not running:
-            break
-        done = executor.wait()
-        store.add(results=done, events=_new_fingerprints(fold, done))
-        fold.add_results(done)
-        running -= len(done)
-    fold.tell_until(len(fold.iterations), strategy, problem.mdp.episode, problem.reward)
+            done = executor.wait(left)
+            store.add(results=done, events=[*_new_fingerprints(fold, done), *pace.passed()])
+            fold.add_results(done)
+            running -= len(done)
+    except KeyboardInterrupt:
+        store.add(events=pace.passed())
+        raise
+    store.add(events=pace.passed())
+    fold.tell_until(fold.complete_iterations(), strategy, problem.mdp.episode, problem.reward)
     return fold
 
 
@@ -139,34 +154,22 @@ def _new_fingerprints(fold: Fold, results: Sequence[Result]) -> list[Event]:
     return [("fingerprint", sorted(new))] if new and fold.fingerprints else []
 
 
-def _share(fold: Fold, plan: PlanSettings) -> float | None:
-    """Which share of the plan the next iteration begins at; None when no more are planned."""
-    size, asked = plan.iteration_size, len(fold.iterations)
-    if plan.count == "trials":
-        left = plan.trials - len(fold.trials)
-        return asked / (asked + -(-left // size)) if left > 0 else None
-    evaluated = fold.evaluated(t for trials in fold.iterations[: fold.told] for t in trials)
-    if evaluated >= plan.trials or len(fold.trials) >= _TRIALS_PER_EVALUATION * plan.trials:
-        return None
-    return evaluated / plan.trials
-
-
 def ask_iteration(
     problem: Problem[S, A],
     strategy: Strategy,
     fold: Fold,
-    plan: PlanSettings,
+    seed: int,
+    size: int,
     share: float,
     known: Mapping[str, Measurement],
     source: str,
 ) -> tuple[list[Trial], list[Result]]:
-    """The next iteration's trials, with the outcomes that are clear without an evaluation."""
-    left = plan.trials - len(fold.trials) if plan.count == "trials" else plan.iteration_size
+    """The next iteration's `size` trials, with the outcomes that are clear without an evaluation."""
     first_with_key = dict(fold.first_with_key)
     trials: list[Trial] = []
     results: list[Result] = []
-    for number in range(len(fold.trials), len(fold.trials) + min(plan.iteration_size, left)):
-        proposal = _propose(problem, strategy, plan.seed, number, share, first_with_key.keys())
+    for number in range(len(fold.trials), len(fold.trials) + size):
+        proposal = _propose(problem, strategy, seed, number, share, first_with_key.keys())
         key = problem.mdp.key(proposal.episode)
         earlier = first_with_key.setdefault(key, number)
         trials.append(

@@ -10,7 +10,7 @@ class SerialExecutor:
     """Evaluates what was submitted, in order, when its results are waited for.
 
     More than one slot only makes sense for instant evaluations: their results come, and are
-    stored, together.
+    stored, together. An evaluation that has begun is waited for, whatever the time.
     """
 
     def __init__(self, evaluate: Evaluate, slots: int = 1) -> None:
@@ -26,7 +26,7 @@ class SerialExecutor:
         assert self.free, "submit only into a free slot"
         self._tasks.append(task)
 
-    def wait(self) -> list[Result]:
+    def wait(self, timeout: float | None = None) -> list[Result]:  # noqa: ARG002
         assert self._tasks, "nothing was submitted"
         tasks, self._tasks = self._tasks, []
         return [self._result(task) for task in tasks]

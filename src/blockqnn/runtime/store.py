@@ -5,8 +5,9 @@ commit. Nothing is ever changed or deleted: the state of a search is a fold over
 """
 
 import json
+import shlex
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,10 @@ from filelock import FileLock, Timeout
 
 from blockqnn.errors import InputError
 from blockqnn.records import OUTCOME, Observation, Result, Trial
+from blockqnn.runtime.pace import Event
 
 DATABASE, LOCK, CONFIG = "run.sqlite3", "run.lock", "config.yaml"
 SCHEMA_VERSION = 1
-Event = tuple[str, Any]  # kind, body as JSON
 _OURS = {DATABASE, f"{DATABASE}-journal", LOCK, CONFIG}
 _TABLES = (
     "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -30,6 +31,17 @@ _TABLES = (
     "CREATE TABLE events (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL)",
     f"PRAGMA user_version = {SCHEMA_VERSION}",
 )
+
+
+class NotWritten(RuntimeError):
+    """A commit failed, most often for want of space; everything committed before is kept."""
+
+    def __init__(self, directory: Path, error: sqlite3.Error) -> None:
+        again = shlex.join(["blockqnn", "search", "--run", str(directory)])
+        super().__init__(
+            f"run {directory}: cannot be written ({error}); what was done before is kept, go on with:"
+            f" {again}"
+        )
 
 
 class Store:
@@ -123,10 +135,12 @@ class Store:
     def add(
         self,
         trials: Sequence[Trial] = (),
-        results: Iterable[Result] = (),
-        events: Iterable[Event] = (),
+        results: Sequence[Result] = (),
+        events: Sequence[Event] = (),
     ) -> None:
         """All in one commit; returns when it is durable."""
+        if not (trials or results or events):
+            return
         with self._transaction() as connection:
             names = tuple(Trial.model_fields)
             places = ", ".join(f":{name}" for name in names)
@@ -145,13 +159,16 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._connection.execute("BEGIN IMMEDIATE")
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
             yield self._connection
-        except BaseException:
-            self._connection.execute("ROLLBACK")
+            self._connection.execute("COMMIT")
+        except BaseException as error:
+            with suppress(sqlite3.Error):  # SQLite has rolled back itself where the disk was full
+                self._connection.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError):
+                raise NotWritten(self.directory, error) from error
             raise
-        self._connection.execute("COMMIT")
 
 
 def is_run(directory: Path) -> bool:

@@ -1,0 +1,77 @@
+"""A new run from the measurements of an old one: another reward, another agent, no new training."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from blockqnn.config import Settings, changed, differences
+from blockqnn.errors import InputError
+from blockqnn.records import Result, Trial
+from blockqnn.report import rows
+from blockqnn.runtime.facts import RunFacts, block_density, problem_of
+from blockqnn.runtime.pace import SHARE, Event
+from blockqnn.runtime.store import refuse_unless_fresh
+from blockqnn.setup import OpenRun, begin_run, located, new_facts, refuse_without_room
+from blockqnn.space.code import parse
+from blockqnn.version import VERSION
+
+_MEASURED_BY = ("data.", "skeleton.", "recipe.", "evaluator", "execution.device")
+
+
+def fork_run(source: Path, directory: Path, changes: Mapping[str, Any]) -> OpenRun:
+    """A run that begins with the finished iterations of another, under changed settings.
+
+    Their outcomes are those that were measured; the rewards, and what the agent learns from them,
+    follow from the new settings. Where data, skeleton, recipe or device change nothing that was
+    measured stands, and the new run begins empty. Raises InputError before anything is written.
+    """
+    refuse_unless_fresh(directory)
+    view = rows.read(source)
+    facts = _facts(view, changes)
+    taken = _trials(view, facts) if facts.protocol == view.facts.protocol else []
+    planned = facts.settings.plan.trials
+    if planned is not None and planned < len(taken):
+        raise InputError(f"setting plan.trials = {planned}: {len(taken)} trials are taken from {source}")
+    results = [_result(view, trial) for trial in taken if trial.repeat_of is None]
+    iterations = taken[-1].iteration + 1 if taken else 0
+    opened = begin_run(facts, directory)
+    events: list[Event] = [("fork", {"run": str(source.absolute()), "trials": len(taken)})]
+    events += [(SHARE, view.share(iteration)) for iteration in range(iterations)]
+    try:
+        opened.store.add(taken, results, events)
+    except BaseException:
+        opened.store.close()
+        raise
+    return opened
+
+
+def _facts(view: rows.RunView, changes: Mapping[str, Any]) -> RunFacts:
+    """What the new run knows of itself; data are read again only where they may differ."""
+    old = view.facts.settings.model_copy(update={"plan": view.plans[-1][1]})
+    new = located(changed(old, changes))
+    if any(key.startswith(_MEASURED_BY) for key, _, _ in differences(old, new)):
+        alone = new.model_copy(update={"source": None})  # whose measurements do not stand either
+        return new_facts(new.preset, {name: getattr(alone, name) for name in Settings.model_fields})
+    facts = view.facts.model_copy(update={"settings": new, "version": VERSION})
+    problem_of(facts)
+    refuse_without_room(facts)
+    return facts
+
+
+def _trials(view: rows.RunView, facts: RunFacts) -> list[Trial]:
+    """The trials of the finished iterations, with the density that the new reward counts."""
+    trials = []
+    for iteration in view.fold.iterations[: view.fold.complete_iterations()]:
+        for trial in iteration:
+            counted = trial.density is not None
+            density = block_density(parse(trial.code), facts.settings.reward) if counted else None
+            trials.append(trial.model_copy(update={"density": density}))
+    return trials
+
+
+def _result(view: rows.RunView, trial: Trial) -> Result:
+    """The trial's outcome, said to come from the other run at no cost of time."""
+    result = view.fold.result(trial)
+    assert result is not None, "a finished iteration has all its outcomes"
+    taken = {"attempts": 0, "seconds": 0.0, "worker": "", "source": str(view.directory.absolute())}
+    return result.model_copy(update={"observed": result.observed.model_copy(update=taken)})
