@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from blockqnn.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from blockqnn.api import Run, search, train
+    from blockqnn.api import Run, fork, search, train
     from blockqnn.errors import InputError
     from blockqnn.space.code import Block, parse
 
@@ -15,11 +15,12 @@ _WHERE = {
     "Block": "blockqnn.space.code",
     "InputError": "blockqnn.errors",
     "Run": "blockqnn.api",
+    "fork": "blockqnn.api",
     "parse": "blockqnn.space.code",
     "search": "blockqnn.api",
     "train": "blockqnn.api",
 }
-__all__ = ["Block", "InputError", "Run", "__version__", "parse", "search", "train"]
+__all__ = ["Block", "InputError", "Run", "__version__", "fork", "parse", "search", "train"]
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from blockqnn.config import given, merged
 from blockqnn.config_file import read_settings
-from blockqnn.fork import fork_run
+from blockqnn.forking import fork_run
 from blockqnn.quantity import duration
 from blockqnn.report import rows
 from blockqnn.report.live import LiveLine

@@ -22,7 +22,7 @@ LAYERS = (
     ("network", "evaluation", "runtime", "tables"),
     ("report",),
     ("setup",),
-    ("fork",),
+    ("forking",),
     ("training",),
     ("api",),
     ("cli",),

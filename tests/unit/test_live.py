@@ -177,7 +177,8 @@ def test_a_terminal_gets_one_line_that_changes(clock, monkeypatch):
     ("seconds", "text"),
     [
         (0, "0 s"),
-        (0.6, "0.6 s"), (0.06, "0.06 s"),
+        (0.6, "0.6 s"),
+        (0.06, "0.06 s"),
         (45, "45 s"),
         (89.4, "89 s"),
         (91, "2 min"),

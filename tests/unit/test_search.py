@@ -128,7 +128,7 @@ class Slots:
         self.tasks.append(task)
         self.most = max(self.most, len(self.tasks))
 
-    def wait(self, timeout=None):
+    def wait(self, _=None):
         task = self.tasks.pop()
         return [Result(number=task.number, outcome=evaluate(task))]
 
@@ -227,7 +227,7 @@ def test_a_resumed_search_tells_no_more_than_the_unbroken_one_before_it_asks(tmp
     """Killed between the commit of the last results in flight and the next ask."""
 
     class Killed(SerialExecutor):
-        def wait(self, timeout=None):
+        def wait(self, _=None):
             raise KeyboardInterrupt
 
     diary = Diary(range(8))
