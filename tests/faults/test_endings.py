@@ -110,7 +110,7 @@ def test_a_closed_terminal_interrupts(tmp_path, trajectory):
         )
         os.close(slave)
         seen = b""
-        while not re.search(rb"\b[1-9]\d*/60 trials", seen):
+        while not re.search(rb"[^\d][1-9]\d*/60 trials", seen):
             seen += os.read(master, 4096)
         os.close(master)
         assert process.wait(timeout=30) == 130
