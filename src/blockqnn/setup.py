@@ -15,7 +15,7 @@ from blockqnn.errors import InputError
 from blockqnn.network.plan import OverLimit, plan_network
 from blockqnn.records import Measurement
 from blockqnn.report import rows
-from blockqnn.runtime.facts import DataFacts, RunFacts, problem_of
+from blockqnn.runtime.facts import DataFacts, RunFacts, facts_of, problem_of
 from blockqnn.runtime.store import CONFIG, Store, refuse_unless_fresh
 from blockqnn.space.code import parse
 from blockqnn.version import VERSION
@@ -101,7 +101,7 @@ def reopen_run(directory: Path, preset: str | None, changes: Mapping[str, Any]) 
     """An existing run with the few settings changed that may change."""
     store = Store.resume(directory)
     try:
-        facts = RunFacts.model_validate_json(store.facts()["run"])
+        facts = facts_of(store)
         plan = rows.plans_of(facts, store.events())[-1][1]
         now = facts.settings.model_copy(update={"plan": plan})
         new = located(changed(now, {**changes, **({"preset": preset} if preset else {})}))

@@ -10,7 +10,7 @@ from typing import Any
 from blockqnn.config import PlanSettings
 from blockqnn.errors import InputError
 from blockqnn.records import Failure, Measurement, Trial
-from blockqnn.runtime.facts import RunFacts, problem_of, strategy_of
+from blockqnn.runtime.facts import RunFacts, facts_of, problem_of, strategy_of
 from blockqnn.runtime.fold import Fold
 from blockqnn.runtime.pace import shares, spent_seconds
 from blockqnn.runtime.search import Strategy
@@ -181,7 +181,7 @@ def read(directory: Path) -> RunView:
     Raises InputError when there is none.
     """
     with Store.read(directory) as store:
-        facts = RunFacts.model_validate_json(store.facts()["run"])
+        facts = facts_of(store)
         events = store.events()
         fold = Fold()
         fold.add_trials(store.trials())

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from blockqnn.config import RewardSettings, Settings
+from blockqnn.errors import InputError
 from blockqnn.network.plan import Image, plan_network
 from blockqnn.records import Failure, Measurement, Trial
 from blockqnn.runtime.search import Problem, Strategy
+from blockqnn.runtime.store import Store
 from blockqnn.space.code import Block, Layer, parse
 from blockqnn.space.graph import density, graph, simplified
 from blockqnn.space.mdp import BlockSpace
@@ -18,6 +20,7 @@ from blockqnn.space.zoo import ZOO
 from blockqnn.strategy.q_agent import QAgent
 from blockqnn.strategy.random_search import RandomSearch
 from blockqnn.strategy.reward import RewardRule, corrected_reward, failure_reward
+from blockqnn.version import VERSION
 
 DTYPE = "float32"
 
@@ -52,6 +55,20 @@ class RunFacts(BaseModel):
         settings = self.settings.model_dump(mode="json")
         parts = (self.data.digest, settings["skeleton"], settings["recipe"], DTYPE, self.device)
         return sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def facts_of(store: Store) -> RunFacts:
+    """What the store's run knows of itself; InputError where this version cannot read it."""
+    stored = store.facts().get("run", "")
+    try:
+        return RunFacts.model_validate_json(stored)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "run"
+        raise InputError(
+            f"run {store.directory}: its facts cannot be read by version {VERSION} ({where}:"
+            f" {first['msg']})"
+        ) from None
 
 
 def problem_of(facts: RunFacts) -> Problem[Layer, Layer]:

@@ -106,31 +106,46 @@ class Store:
             self._lock.release()
 
     def facts(self) -> dict[str, Any]:
-        rows = self._connection.execute("SELECT name, value FROM facts")
-        return {name: json.loads(value) for name, value in rows}
+        with self._damage_told():
+            rows = self._connection.execute("SELECT name, value FROM facts")
+            return {name: json.loads(value) for name, value in rows}
 
     def trials(self) -> list[Trial]:
         """All trials in order of their numbers."""
         names = tuple(Trial.model_fields)
-        rows = self._connection.execute(f"SELECT {', '.join(names)} FROM trials ORDER BY number")
-        return [Trial(**dict(zip(names, row, strict=True))) for row in rows]
+        with self._damage_told():
+            rows = self._connection.execute(f"SELECT {', '.join(names)} FROM trials ORDER BY number")
+            return [Trial(**dict(zip(names, row, strict=True))) for row in rows]
 
     def results(self) -> list[Result]:
         """All results, in order of their trials' numbers. Repeats have none of their own."""
-        rows = self._connection.execute("SELECT number, outcome, observed FROM results ORDER BY number")
-        return [
-            Result(
-                number=number,
-                outcome=OUTCOME.validate_json(outcome),
-                observed=Observation.model_validate_json(observed),
-            )
-            for number, outcome, observed in rows
-        ]
+        query = "SELECT number, outcome, observed FROM results ORDER BY number"
+        with self._damage_told():
+            return [
+                Result(
+                    number=number,
+                    outcome=OUTCOME.validate_json(outcome),
+                    observed=Observation.model_validate_json(observed),
+                )
+                for number, outcome, observed in self._connection.execute(query)
+            ]
 
     def events(self) -> list[Event]:
         """What happened besides trials, in order."""
-        rows = self._connection.execute("SELECT kind, body FROM events ORDER BY id")
-        return [(kind, json.loads(body)) for kind, body in rows]
+        with self._damage_told():
+            rows = self._connection.execute("SELECT kind, body FROM events ORDER BY id")
+            return [(kind, json.loads(body)) for kind, body in rows]
+
+    @contextmanager
+    def _damage_told(self) -> Iterator[None]:
+        """InputError where pages or rows are not what a run wrote."""
+        try:
+            yield
+        except sqlite3.OperationalError:  # the machine's fault, not the file's
+            raise
+        except (sqlite3.DatabaseError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise InputError(f"run {self.directory}: {DATABASE} is damaged ({reason})") from None
 
     def add(
         self,

@@ -1,0 +1,232 @@
+"""Wrong input of every kind: status 2, one line that names the value and what is allowed, within a
+second, no traceback, nothing left behind."""
+
+import shlex
+import shutil
+import sqlite3
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+COMMANDS = "search, init, space, fork, status, top, show, train"
+OPTIONS = [
+    ("", [COMMANDS, "blockqnn --help"]),
+    ("frobnicate", ["'frobnicate'", COMMANDS]),
+    ("--frob", ["--frob", "blockqnn --help"]),
+    ("search --frob 3", ["--frob", "blockqnn search --help"]),
+    ("search extra", ["extra", "blockqnn search --help"]),
+    ("search --seed x", ["--seed", "'x'", "integer"]),
+    ("search --seed 1.5", ["--seed", "'1.5'", "integer"]),
+    ("search --seed -1", ["plan.seed", "-1", "greater than or equal to 0"]),
+    ("search --trials 0", ["plan.trials", "0", "greater than or equal to 1"]),
+    ("search --trials 1e3", ["--trials", "'1e3'", "integer"]),
+    ("search --preset huge", ["'huge'", "small, demo, standard, paper"]),
+    ("search --executor ray", ["executor", "'ray'", "'local' or 'serial'"]),
+    ("search --device tpu", ["device", "'tpu'", "'auto', 'cpu', 'cuda' or 'mps'"]),
+    ("search --workers 0", ["--workers", "'0'", "a number from 1, or auto"]),
+    ("search --workers -1", ["--workers", "'-1'", "a number from 1, or auto"]),
+    ("search --workers many", ["--workers", "'many'", "a number from 1, or auto"]),
+    ("search --max-params few", ["space.max_params", "'few'", "such as 2M"]),
+    ("search --max-params 5", ["max_params 5", "no block fits", "346 parameters"]),
+    ("search --max-flops 0", ["max_flops", "0", "greater than or equal to 1"]),
+    ("show", ["CODE|NAME|RUN[:TRIAL]"]),
+    ("show nothing", ["'nothing'", "inception-like", "block-qnn-s"]),
+    ("show resnet-like --skeleton flat", ["'flat'", "cifar, imagenet, small"]),
+    ("show resnet-like --repeats 0", ["repeats 0,0,0", "from 1 to 10000"]),
+    ("show resnet-like --repeats two", ["--repeats 'two'", "whole numbers"]),
+    ("show resnet-like --repeats 1,2", ["1,2", "one for each stage"]),
+    ("show resnet-like --widths 32,0", ["widths 32,0", "from 1 to 10000"]),
+    ("show resnet-like --classes 1", ["--classes", "'1'", "greater than or equal to 2"]),
+    ("show resnet-like --image 32x32", ["'32x32'", "3x32x32"]),
+    ("show resnet-like --image 0x32x32", ["'0x32x32'", "3x32x32"]),
+    ("show resnet-like --image 3x2x9", ["2x9", "at least 4"]),
+    ("train resnet-like", ["--out"]),
+    ("train resnet-like --out file", ["file", "not an empty directory"]),
+    ("train resnet-like --out foreign", ["foreign", "not an empty directory"]),
+    ("train resnet-like --out new --seeds 0", ["--seeds", "'0'", "greater than or equal to 1"]),
+    ("train resnet-like --out new --device tpu", ["'tpu'", "auto, cpu"]),
+    ("train resnet-like --out new --skeleton imagenet", ["8x8", "at least 32"]),
+    ("search --strategy luck", ["strategy", "'luck'", "q-learning, random"]),
+    ("search --budget soon", ["plan.budget", "'soon'", "90s, 30m or 2h"]),
+    ("search --budget 90", ["plan.budget", "'90'", "90s, 30m or 2h"]),
+    ("search --budget 0s", ["plan.budget", "'0s'", "greater than 0"]),
+    ("search --budget -5m", ["plan.budget", "'-5m'", "90s, 30m or 2h"]),
+    ("search --budget 1h --trials 5", ["setting plan", "either trials or a budget"]),
+    ("search --trials 10000000000", ["plan.trials", "less than or equal to 1000000000"]),
+    ("search --image-size big", ["data.image_size", "'big'", "as 64, or height and width, as 48x64"]),
+    ("search --image-size 0", ["data.image_size.0", "0", "greater than or equal to 1"]),
+    ("search --image-size 5x6x7", ["data.image_size", "'5x6x7'", "as 48x64"]),
+    ("search --image-size 5000", ["data.image_size.0", "5000", "less than or equal to 4096"]),
+    ("space --trials 0", ["plan.trials", "0", "greater than or equal to 1"]),
+    ("space --workers none", ["--workers", "'none'", "a number from 1, or auto"]),
+    ("space --max-params 5", ["max_params 5", "no block fits"]),
+    ("init --preset huge", ["'huge'", "small, demo, standard, paper"]),
+    ("init file", ["init file", "cannot be written as a new file", "File exists"]),
+    ("init nowhere/my.yaml", ["init nowhere/my.yaml", "No such file or directory"]),
+    ("search --plugin nowhere.py", ["nowhere.py", "no such file"]),
+    ("search --plugin broken.py", ["broken.py", "line 2"]),
+    ("search --plugin empty.py", ["empty.py", "OPERATIONS, STRATEGIES"]),
+]
+CODES = [
+    ("show (1,1,2,0,0)", ["(1,1,2,0,0)", "kernel 1 or 3 or 5, not 2"]),
+    ("show (1,5,0,0,0)", ["(1,5,0,0,0)", "two different predecessors"]),
+    ("show (1,9,0,0,0)", ["type 9", "1 conv", "7 terminal"]),
+    ("show (1,1,3,1,0)", ["(1,1,3,1,0)", "0..0"]),
+    ("show '(1,1,3,0)'", ["(1,1,3,0)", "five whole numbers"]),
+    ("show '(1,1,3,0,0) oops'", ["'oops'", "write it as (1,1,3,0,0) (2,7,0,0,0)"]),
+    ("show '(1,1,3,0,0'", ["(1,1,3,0,0", "write it as"]),
+    ("show '()'", ["five whole numbers"]),
+    ("show '(7,7,0,0,0)'", ["terminal layer (7,7,0,0,0) must be (1,7,0,0,0)"]),
+    ("show '(1,7,0,0,0)'", ["the block is empty"]),
+    ("show '(2,1,3,0,0)'", ["(2,1,3,0,0)", "its index must be 1"]),
+    ("show '(1,1,3,0,5)'", ["(1,1,3,0,5)", "pred2 must be 0"]),
+    ("show '(1,1,3,99999,0)'", ["five whole numbers"]),
+    ("show '(1,1,٣,0,0)'", ["five whole numbers"]),
+    ("show '(1,8,3,0,0)'", ["type 8 is unknown"]),
+]
+SETTINGS = [
+    ("search --set plan.trials", ["--set 'plan.trials'", "key.path=value"]),
+    ("search --set =5", ["--set '=5'", "key.path=value"]),
+    ("search --set plan..trials=5", ["--set 'plan..trials=5'", "key.path=value"]),
+    ("search --set trials=5", ["setting trials = 5", "did you mean plan.trials?"]),
+    ("search --set plan.trails=5", ["setting plan.trails = 5", "did you mean plan.trials?"]),
+    ("search --set plan.trials=many", ["plan.trials = 'many'", "valid integer"]),
+    ("search --set plan.trials=010", ["plan.trials = '010'", "valid integer"]),
+    ("search --set plan.budget=1:30", ["plan.budget = '1:30'", "90s, 30m or 2h"]),
+    ("search --set agent.shaped=on", ["agent.shaped = 'on'", "valid boolean"]),
+    ("search --set recipe.learning_rate=.nan", ["recipe.learning_rate = nan", "finite number"]),
+    ("search --set reward.mu=[1", ["--set 'reward.mu=[1'", "no valid YAML"]),
+    ("search --set plan=5", ["setting plan = 5", "object"]),
+    ("search --set skeleton.widths=[4]", ["setting skeleton", "repeats 1,1,1 for 1 stages"]),
+    ("search --set skeleton.stem=[pool,cat]", ["skeleton.stem.1 = 'cat'", "'conv' or 'pool'"]),
+    ("search --set recipe.metric=auc", ["recipe.metric = 'auc'", "balanced-accuracy"]),
+    ("search --set preset=huge", ["'huge'", "small, demo, standard, paper"]),
+    ("search --config none.yaml", ["config none.yaml", "No such file"]),
+    ("search --config foreign", ["config foreign", "Is a directory"]),
+    ("search --config picture.png", ["config picture.png", "utf-8"]),
+    ("search --config list.yaml", ["config list.yaml", "`name: value`"]),
+    ("search --config twice.yaml", ["config twice.yaml", "'trials' stands there twice"]),
+    ("search --config alias.yaml", ["config alias.yaml", "aliases"]),
+    ("search --config open.yaml", ["config open.yaml", "line 2"]),
+    ("search --config typo.yaml", ["setting agnet", "did you mean agent?"]),
+    ("search --config code.yaml", ["config code.yaml", "could not determine a constructor"]),
+]
+DATA = [
+    ("search --data cats", ["cats", "digits or a FILE.npz"]),
+    ("search --data cats.npz", ["cats.npz", "no such file"]),
+    ("search --data half.npz", ["half.npz", "lacks y_train, x_test, y_test"]),
+]
+RUNS = [
+    ("search --run", ["--run"]),
+    ("search --run foreign", ["foreign", "holds notes.txt and no run"]),
+    ("search --run file", ["file", "is a file"]),
+    ("search --run file/run", ["file/run", "cannot be made"]),
+    ("search --run run --seed 2", ["plan.seed = 1, not 2"]),
+    ("search --run run --trials 3", ["plan.trials = 12, not 3"]),
+    ("search --run run --data half.npz", ["data.source = digits, not", "half.npz"]),
+    ("status", ["run", "blockqnn status --help"]),
+    ("status nowhere", ["nowhere", "no such directory"]),
+    ("status foreign", ["foreign", "holds no run"]),
+    ("top foreign", ["foreign", "holds no run"]),
+    ("top run -n 0", ["-n", "'0'", "greater than or equal to 1"]),
+    ("top run -n few", ["-n", "'few'", "integer"]),
+    ("show foreign", ["'foreign'", "no run directory"]),
+    ("show run:12", ["no trial 12", "0 to 11"]),
+    ("status file", ["file", "no such directory"]),
+    ("status empty", ["empty", "holds no run"]),
+    ("status garbage", ["garbage", "no run file"]),
+    ("status newer", ["newer", "written in format 99, this version reads 1"]),
+    ("status strange", ["strange", "cannot be read by version", "settings.tempo"]),
+    ("status emptied", ["emptied", "holds no run"]),
+    ("status torn", ["torn", "damaged"]),
+    ("status bent", ["bent", "damaged"]),
+    ("status mistold", ["mistold", "damaged"]),
+    ("search --run garbage", ["garbage", "no run file"]),
+    ("search --run newer", ["newer", "written in format 99"]),
+    ("search --run strange", ["strange", "cannot be read by version"]),
+    ("search --run torn", ["torn", "damaged"]),
+    (
+        "search --run run --set reward.rho=0",
+        ["reward.rho = 8.0, not 0", "fork run run-2 --set reward.rho=0"],
+    ),
+    ("search --run run --preset paper", ["preset = small, not paper"]),
+    ("search --run run --budget 1h", ["plan.trials = 12, not None", "fork run run-2"]),
+    ("search --run run --max-params 5M", ["space.max_params = 10000000, not 5000000"]),
+    ("fork run", ["NEW"]),
+    ("fork nowhere new", ["nowhere", "no such directory"]),
+    ("fork run foreign", ["foreign", "holds notes.txt and no run"]),
+    ("fork run run", ["run", "holds a run already"]),
+    ("fork run new --set plan.trials=3", ["plan.trials = 3", "12 trials are taken"]),
+    ("fork run new --set reward.mu=high", ["reward.mu = 'high'", "valid number"]),
+    ("fork garbage new", ["garbage", "no run file"]),
+    ("train garbage --out new", ["garbage", "no run file"]),
+    ("show torn", ["torn", "damaged"]),
+]
+
+
+def change(run, statement):
+    with sqlite3.connect(run / "run.sqlite3") as connection:
+        connection.execute(statement)
+    connection.close()
+
+
+@pytest.fixture
+def wrong(folder):
+    """The folder with files, images and runs that are wrong in one way each."""
+    texts = {
+        "list.yaml": "- 1\n",
+        "twice.yaml": "plan:\n  trials: 5\n  trials: 6\n",
+        "alias.yaml": "a: &x [1]\nb: *x\n",
+        "open.yaml": "plan: [1\n",
+        "typo.yaml": "agnet:\n  gamma: 1.0\n",
+        "code.yaml": "plan: !!python/object/apply:os.system [echo]\n",
+        "broken.py": "x = 1\ny = (\n",
+        "empty.py": "x = 1\n",
+    }
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(folder / "picture.png")
+    (folder / "empty").mkdir()
+    for name in ("newer", "strange", "torn", "bent", "mistold"):
+        shutil.copytree(folder / "run", folder / name)
+    change(folder / "newer", "PRAGMA user_version = 99")
+    later = 'replace(value, \'\\"strategy\\"\', \'\\"tempo\\": 1, \\"strategy\\"\')'
+    change(folder / "strange", f"UPDATE facts SET value = {later}")
+    change(folder / "bent", "UPDATE results SET outcome = substr(outcome, 3) WHERE number = 0")
+    change(folder / "mistold", "UPDATE trials SET iteration = 'first' WHERE number = 0")
+    database = folder / "torn" / "run.sqlite3"
+    database.write_bytes(database.read_bytes()[:8192] + b"\xff" * 8192)
+    for name, content in (("garbage", b"no database " * 500), ("emptied", b"")):
+        (folder / name).mkdir()
+        (folder / name / "run.sqlite3").write_bytes(content)
+    return folder
+
+
+def tree(folder):
+    """Every file and directory with its size; locks aside, which a look may leave."""
+    names = (p for p in folder.rglob("*") if p.name != "run.lock")
+    return {str(p.relative_to(folder)): p.stat().st_size for p in names}
+
+
+@pytest.mark.parametrize(("line", "told"), OPTIONS + CODES + SETTINGS + DATA + RUNS)
+def test_wrong_use(blockqnn, wrong, line, told):
+    before = tree(wrong)
+    begin = time.monotonic()
+    answer = blockqnn(
+        *shlex.split(line.replace("(", "'(").replace(")", ")'") if "'" not in line else line)
+    )
+    seconds = time.monotonic() - begin
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err.startswith("blockqnn: ")
+    assert answer.err.index("\n") == len(answer.err) - 1, "more than one line"
+    for part in told:
+        assert part in answer.err
+    assert tree(wrong) == before
+    assert seconds < 1
+
+
+def test_there_are_enough_kinds():
+    for kind, least in ((OPTIONS, 25), (CODES, 12), (SETTINGS, 20), (DATA, 15), (RUNS, 20)):
+        assert len({line for line, _ in kind}) >= least
