@@ -9,17 +9,19 @@ if TYPE_CHECKING:
     from blockqnn.api import Run, search, train
     from blockqnn.errors import InputError
     from blockqnn.space.code import Block, parse
+    from blockqnn.space.operation import Operation
 
 # Imported at first use, so that `import blockqnn` and `blockqnn --help` answer at once.
 _WHERE = {
     "Block": "blockqnn.space.code",
     "InputError": "blockqnn.errors",
+    "Operation": "blockqnn.space.operation",
     "Run": "blockqnn.api",
     "parse": "blockqnn.space.code",
     "search": "blockqnn.api",
     "train": "blockqnn.api",
 }
-__all__ = ["Block", "InputError", "Run", "__version__", "parse", "search", "train"]
+__all__ = ["Block", "InputError", "Operation", "Run", "__version__", "parse", "search", "train"]
 
 
 def __getattr__(name: str) -> Any:

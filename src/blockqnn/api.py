@@ -1,12 +1,13 @@
 """What Python users call: `search` and `train`, and the run that a search leaves."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blockqnn.config import merged
+from blockqnn.plugins import load, named
 from blockqnn.report import rows
 from blockqnn.report.live import LiveLine
 from blockqnn.report.target import Target, find
@@ -56,6 +57,8 @@ def search(
     seed: int | None = None,
     trials: int | None = None,
     strategy: str | None = None,
+    evaluator: str | None = None,
+    plugins: Sequence[str | os.PathLike[str]] = (),
     executor: str | None = None,
     workers: int | None = None,
     device: str | None = None,
@@ -69,14 +72,17 @@ def search(
 
     `settings` are nested changes to the preset, e.g. {"plan": {"iteration": 16}}; the named
     arguments are short for the most used ones. `source` is another run of the same protocol whose
-    measurements count as evaluations. On resume what is left out is taken from the run; only
-    workers, executor, device (of the same kind) and trials (upwards) may differ.
+    measurements count as evaluations. `plugins` are files of yours with operations, strategies or
+    evaluators; their code is run here and in the workers. On resume what is left out is taken
+    from the run, but plugins must be named again; only workers, executor, device (of the same
+    kind) and trials (upwards) may differ.
 
     Raises InputError for a user's mistake, NoWorkerLeft when no worker can go on. After
     KeyboardInterrupt the run can be resumed.
     """
     named = {
         "strategy": strategy,
+        "evaluator": evaluator,
         "source": None if source is None else str(Path(source).resolve()),
         "data": {"source": _source(data)},
         "plan": {"seed": seed, "trials": trials},
@@ -85,9 +91,9 @@ def search(
     }
     changes = merged(settings or {}, _given(named))
     if run is not None and is_run(Path(run)):
-        opened = reopen_run(Path(run), preset, changes)
+        opened = reopen_run(Path(run), preset, changes, plugins)
     else:
-        opened = create_run(None if run is None else Path(run), preset, changes)
+        opened = create_run(None if run is None else Path(run), preset, changes, plugins)
     with opened.store as store:
         try:
             _search(opened, report, live)
@@ -114,6 +120,7 @@ def train(
     widths: tuple[int, ...] | None = None,
     seeds: int = 1,
     device: str = "auto",
+    plugins: Sequence[str | os.PathLike[str]] = (),
     out: str | os.PathLike[str] | None = None,
 ) -> "Model":
     """Trains a code, a name or a run's trial (RUN, RUN:TRIAL), and tests it once a seed.
@@ -123,7 +130,7 @@ def train(
     """
     from blockqnn.training import train_target
 
-    found = Target(target) if isinstance(target, Block) else find(target)
+    found = Target(target) if isinstance(target, Block) else find(target, load(named(plugins)))
     return train_target(
         found,
         source=_source(data),
@@ -136,9 +143,9 @@ def train(
 
 
 def _search(opened: OpenRun, report: Callable[[Progress], None] | None, live: bool) -> None:
-    store, facts, planned = opened
-    problem = problem_of(facts)
-    strategy = strategy_of(facts.settings, problem)
+    store, facts, planned, extensions = opened
+    problem = problem_of(facts, extensions.operations)
+    strategy = strategy_of(facts.settings, problem, extensions.strategies)
     plan = facts.settings.plan.model_copy(update={"trials": planned})
     line = LiveLine(facts, planned) if live else None
     if line:

@@ -1,9 +1,10 @@
 """From what a user asked for to a run that can begin or go on; all checks come before all writes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from itertools import count
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,9 +12,11 @@ from blockqnn.config import Settings, changed, differences, preset_for, resolve
 from blockqnn.config_file import write_settings
 from blockqnn.errors import InputError
 from blockqnn.network.plan import OverLimit, plan_network
+from blockqnn.plugins import NOTHING, Extensions, named, named_again
+from blockqnn.plugins import load as load_plugins
 from blockqnn.records import Measurement
 from blockqnn.report import rows
-from blockqnn.runtime.facts import DataFacts, RunFacts, problem_of
+from blockqnn.runtime.facts import DataFacts, RunFacts, operation_facts, problem_of, strategy_of
 from blockqnn.runtime.store import CONFIG, Store, refuse_unless_fresh
 from blockqnn.space.code import parse
 from blockqnn.version import VERSION
@@ -27,15 +30,23 @@ class OpenRun(NamedTuple):
     store: Store
     facts: RunFacts
     planned: int  # trials
+    extensions: Extensions = NOTHING
 
 
-def create_run(directory: Path | None, preset: str | None, changes: Mapping[str, Any]) -> OpenRun:
+def create_run(
+    directory: Path | None,
+    preset: str | None,
+    changes: Mapping[str, Any],
+    plugins: Sequence[str | PathLike[str]] = (),
+) -> OpenRun:
     """A new run: everything is checked before anything is written."""
     from blockqnn.evaluation.data import load
 
     if directory is not None:
         refuse_unless_fresh(directory)
+    changes, extensions = _with_plugins(changes, plugins)
     settings = resolve(preset or "standard", changes)
+    extensions.refuse_unknown(settings)
     dataset = load(settings.data)
     if preset is None:
         side = max(dataset.image.height, dataset.image.width)
@@ -56,27 +67,61 @@ def create_run(directory: Path | None, preset: str | None, changes: Mapping[str,
         ),
         device=resolve_device(settings.execution.device),
         source_iterations=_complete_iterations(settings.source),
+        operations=operation_facts(extensions.operations),
     )
-    problem_of(facts)  # an image too small for the skeleton is refused here
+    # an image too small for the skeleton, or a strategy that cannot be made, is refused here
+    strategy_of(facts.settings, problem_of(facts, extensions.operations), extensions.strategies)
     _refuse_without_room(facts)
     known_measurements(facts)
     directory = _new_directory(dataset.name) if directory is None else _made(directory)
     store = Store.create(directory, {"run": facts.model_dump_json()})
     write_settings(facts.settings, directory / CONFIG)
-    return OpenRun(store, facts, settings.plan.trials)
+    return OpenRun(store, facts, settings.plan.trials, extensions)
+
+
+def _with_plugins(
+    changes: Mapping[str, Any], paths: Sequence[str | PathLike[str]]
+) -> tuple[Mapping[str, Any], Extensions]:
+    """The changes with the plugins in them, and what those bring.
+
+    Settings that name plugins, as those of a file do, run none: they must be named beside them.
+    """
+    plugins = named(paths)
+    if changes.get("plugins"):
+        named_again(resolve("standard", {"plugins": changes["plugins"]}).plugins, plugins, "settings")
+    extensions = load_plugins(plugins)
+    if extensions.operations:
+        from blockqnn.network.stated import refuse_misstated
+
+        refuse_misstated(extensions.operations)
+    return {**changes, "plugins": [p.model_dump() for p in plugins]}, extensions
 
 
 def _complete_iterations(source: str | None) -> int:
     return 0 if source is None else rows.read(Path(source)).fold.complete_iterations()
 
 
-def reopen_run(directory: Path, preset: str | None, changes: Mapping[str, Any]) -> OpenRun:
-    """An existing run with the few settings changed that may change."""
+def reopen_run(
+    directory: Path,
+    preset: str | None,
+    changes: Mapping[str, Any],
+    plugins: Sequence[str | PathLike[str]] = (),
+) -> OpenRun:
+    """An existing run with the few settings changed that may change.
+
+    Its plugins must be named again, wherever they lie now, with the contents it was begun with.
+    """
     store = Store.resume(directory)
     try:
         facts = RunFacts.model_validate_json(store.facts()["run"])
+        now_named = named(plugins)
+        named_again(facts.settings.plugins, now_named, f"run {directory}")
+        extensions = load_plugins(now_named)
         planned = rows.plans_of(facts, store.events())[-1][1]
-        now = changed(facts.settings, {"plan": {"trials": planned}})
+        now = changed(
+            facts.settings,
+            {"plan": {"trials": planned}, "plugins": [p.model_dump() for p in now_named]},
+        )
         new = changed(now, {**changes, **({"preset": preset} if preset else {})})
         _refuse_other_differences(directory, facts, now, new)
         if new.plan.trials > planned:
@@ -85,7 +130,7 @@ def reopen_run(directory: Path, preset: str | None, changes: Mapping[str, Any]) 
     except BaseException:
         store.close()
         raise
-    return OpenRun(store, facts.model_copy(update={"settings": new}), new.plan.trials)
+    return OpenRun(store, facts.model_copy(update={"settings": new}), new.plan.trials, extensions)
 
 
 def _refuse_other_differences(directory: Path, facts: RunFacts, now: Settings, new: Settings) -> None:

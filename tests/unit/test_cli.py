@@ -107,7 +107,7 @@ COMMANDS = "search, status, top, show, train"
         ("search --trials 0", ["plan.trials", "0", "greater than or equal to 1"]),
         ("search --trials 1e3", ["--trials", "'1e3'", "integer"]),
         ("search --preset huge", ["'huge'", "small, demo, standard, paper"]),
-        ("search --strategy luck", ["strategy", "'luck'", "'q-learning' or 'random'"]),
+        ("search --strategy luck", ["strategy", "'luck'", "q-learning, random"]),
         ("search --executor ray", ["executor", "'ray'", "'local' or 'serial'"]),
         ("search --device tpu", ["device", "'tpu'", "'auto', 'cpu', 'cuda' or 'mps'"]),
         ("search --workers 0", ["--workers", "'0'", "a number from 1, or auto"]),

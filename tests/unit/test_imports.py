@@ -12,13 +12,14 @@ import blockqnn
 PACKAGE = Path(blockqnn.__file__).parent
 # Each layer may import those before it, and its own.
 LAYERS = (
-    ("errors", "seeds", "npz", "version", "quantity"),
+    ("errors", "seeds", "npz", "version", "quantity", "users_code"),
     ("space",),
     ("records",),
     ("network.plan",),
     ("config",),
     ("config_file",),
     ("strategy",),
+    ("plugins",),
     ("network", "evaluation", "runtime", "tables"),
     ("report",),
     ("setup",),

@@ -5,7 +5,7 @@ from functools import cache
 from itertools import chain, combinations
 from typing import Protocol, TypeVar
 
-from blockqnn.space.code import OP_RULES, Block, Layer, Op, parse, terminal
+from blockqnn.space.code import OP_RULES, Block, Layer, Op, OpRule, OpType, parse, terminal
 from blockqnn.space.graph import canonical_key
 from blockqnn.space.operation import OwnOp
 
@@ -88,22 +88,21 @@ class BlockSpace:
         return Block(tuple(episode[:-1]))
 
 
-def _kinds(
-    index: int, max_layers: int, operations: tuple[OwnOp, ...]
-) -> tuple[tuple[Layer, ...], ...]:
+def _kinds(index: int, max_layers: int, operations: tuple[OwnOp, ...]) -> tuple[tuple[Layer, ...], ...]:
     """Legal layers number `index`, grouped by type."""
     if index > max_layers:
         return ((terminal(index),),)
     ones = tuple((p, 0) for p in range(index))
     pairs = tuple(combinations(range(index), 2))
-    rules = [(op, rule) for op, rule in OP_RULES.items() if op is not Op.TERMINAL]
+    rules: list[tuple[OpType, OpRule | OwnOp]] = [*OP_RULES.items(), *((own, own) for own in operations)]
     kinds = [
         tuple(
             Layer(index, op, kernel, *preds)
             for kernel in rule.kernels
             for preds in (ones if rule.predecessors == 1 else pairs)
         )
-        for op, rule in (*rules, *((own, own) for own in operations))
+        for op, rule in rules
+        if op is not Op.TERMINAL
     ]
     end = ((terminal(index),),) if index > 1 else ()
     return (*(kind for kind in kinds if kind), *end)
