@@ -83,7 +83,7 @@ def test_no_import_cycle():
         "import blockqnn.strategy.q_agent, blockqnn.strategy.random_search, blockqnn.strategy.reward",
         "import blockqnn.runtime.search, blockqnn.runtime.store, blockqnn.runtime.local,"
         " blockqnn.runtime.worker, blockqnn.runtime.facts",
-        "import blockqnn.network.plan",
+        "import blockqnn.network.plan, blockqnn.plugins, blockqnn.strategy.own",
         "import blockqnn.report.rows, blockqnn.report.drawing, blockqnn.report.live",
         "import blockqnn.tables.chain",
         "import blockqnn.cli, blockqnn.api",
