@@ -32,7 +32,7 @@ def main() -> None:
     print(iteration_table(view, rows=8))
     best = found.best()
     assert best is not None
-    print("\n" + best_block(best))
+    print("\n" + best_block(best, blockqnn.parse(best.code)))
 
     print("\nRandom search for comparison; what both propose is trained once ...", flush=True)
     random = blockqnn.search(

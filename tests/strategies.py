@@ -1,7 +1,7 @@
 """Blocks for tests: drawn by Hypothesis, or by a seeded generator where a test needs fixed numbers."""
 
 import random
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from itertools import pairwise
 
 from hypothesis import settings
@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from blockqnn.space.code import Block, Layer, Op
 from blockqnn.space.mdp import INPUT, BlockSpace
+from blockqnn.space.operation import OwnOp
 
 STEADY = settings(deadline=None, derandomize=True)  # the same examples in every run, never too slow
 
+OWN = (OwnOp(8, "opaque", (0, 3), 1), OwnOp(9, "merge", (0,), 2))  # as read without a plugin
 NO_OPS = ((Op.IDENTITY, 0), (Op.MAX_POOL, 1), (Op.AVG_POOL, 1))
 
 
@@ -32,9 +34,11 @@ def blocks(max_layers: int) -> st.SearchStrategy[Block]:
     return episodes(max_layers).map(BlockSpace(max_layers).block)
 
 
-def random_block(rng: random.Random, max_layers: int, kind_first: bool = False) -> Block:
+def random_block(
+    rng: random.Random, max_layers: int, kind_first: bool = False, own: Sequence[OwnOp] = ()
+) -> Block:
     """The block of a random walk: uniform over the legal actions, or over their types first."""
-    space = BlockSpace(max_layers)
+    space = BlockSpace(max_layers, own)
     state, episode = space.start, []
     while kinds := space.kinds(state):
         state = space.step(state, rng.choice(rng.choice(kinds) if kind_first else space.actions(state)))
@@ -73,10 +77,10 @@ def respelled(rng: random.Random, block: Block, ordered: Container[int]) -> Bloc
     return Block(tuple(layers))
 
 
-def near_mutant(rng: random.Random, block: Block) -> Block:
+def near_mutant(rng: random.Random, block: Block, own: Sequence[OwnOp] = ()) -> Block:
     """The block with one layer changed: its type or kernel, one predecessor, or the operands' order."""
     old = rng.choice(block.layers)
-    proposed = BlockSpace(old.index).actions(INPUT._replace(index=old.index - 1))
+    proposed = BlockSpace(old.index, own).actions(INPUT._replace(index=old.index - 1))
     swapped = [x._replace(pred1=x.pred2, pred2=x.pred1) for x in proposed if len(x.preds) == 2]
     new = rng.choice([x for x in (*proposed, *swapped) if _one_step_away(x, old)])
     return Block(tuple(new if layer == old else layer for layer in block.layers))

@@ -9,18 +9,30 @@ if TYPE_CHECKING:
     from blockqnn.api import Run, fork, search, train
     from blockqnn.errors import InputError
     from blockqnn.space.code import Block, parse
+    from blockqnn.space.operation import Operation
 
 # Imported at first use, so that `import blockqnn` and `blockqnn --help` answer at once.
 _WHERE = {
     "Block": "blockqnn.space.code",
     "InputError": "blockqnn.errors",
+    "Operation": "blockqnn.space.operation",
     "Run": "blockqnn.api",
     "fork": "blockqnn.api",
     "parse": "blockqnn.space.code",
     "search": "blockqnn.api",
     "train": "blockqnn.api",
 }
-__all__ = ["Block", "InputError", "Run", "__version__", "fork", "parse", "search", "train"]
+__all__ = [
+    "Block",
+    "InputError",
+    "Operation",
+    "Run",
+    "__version__",
+    "fork",
+    "parse",
+    "search",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,15 +1,17 @@
 """What Python users call: `search` and `train`, and the run that a search leaves."""
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blockqnn.config import given, merged
+from blockqnn.config import Plugin, given, merged
 from blockqnn.config_file import read_settings
 from blockqnn.forking import fork_run
+from blockqnn.plugins import load, named
 from blockqnn.quantity import duration
 from blockqnn.report import rows
 from blockqnn.report.live import LiveLine
@@ -72,6 +74,8 @@ def search(
     trials: int | None = None,
     budget: float | str | None = None,
     strategy: str | None = None,
+    evaluator: str | None = None,
+    plugins: Sequence[str | os.PathLike[str]] = (),
     executor: str | None = None,
     workers: int | None = None,
     device: str | None = None,
@@ -80,7 +84,6 @@ def search(
     max_params: int | str | None = None,
     max_flops: int | str | None = None,
     source: str | os.PathLike[str] | None = None,
-    plugins: Sequence[str | os.PathLike[str]] = (),
     report: Callable[[Progress], None] | None = None,
     live: bool = False,
 ) -> Run:
@@ -90,16 +93,18 @@ def search(
     `blockqnn init` writes it; `settings` are nested changes on top of both, e.g.
     {"plan": {"iteration": 16}}; the named arguments are short for the most used ones. `budget` is
     seconds, or text such as "30m"; sizes may be text such as "2M". `source` is another run of the
-    same protocol whose measurements count as evaluations; `plugins` are Python files that the search
-    may run. On resume what is left out is taken from the run; only workers, executor, device (of the
-    same kind) and trials or budget (upwards) may differ.
+    same protocol whose measurements count as evaluations. `plugins` are files of yours with
+    operations, strategies or evaluators; their code is run here and in the workers. On resume what is
+    left out is taken from the run, but plugins must be named again; only workers, executor, device
+    (of the same kind) and trials or budget (upwards) may differ.
 
     Raises InputError for a user's mistake, NoWorkerLeft when no worker can go on. After
     KeyboardInterrupt the run can be resumed.
     """
     begun = time.monotonic()
-    named = {
+    options = {
         "strategy": strategy,
+        "evaluator": evaluator,
         "source": None if source is None else os.fspath(source),
         "data": {
             "source": None if data is None else os.fspath(data),
@@ -110,16 +115,16 @@ def search(
         "space": {"max_params": max_params, "max_flops": max_flops},
         "execution": {"executor": executor, "workers": workers, "device": device},
     }
-    preset, changes = _changes(config, preset, [settings or {}, given(named)])
+    preset, changes = _changes(config, preset, [settings or {}, given(options)])
     if run is not None and is_run(Path(run)):
-        opened = reopen_run(Path(run), preset, changes)
+        opened = reopen_run(Path(run), preset, changes, plugins)
     else:
-        opened = create_run(None if run is None else Path(run), preset, changes)
+        opened = create_run(None if run is None else Path(run), preset, changes, plugins)
     with opened.store as store:
         try:
             _search(opened, begun, report, live)
         except KeyboardInterrupt:
-            raise Interrupted(store.directory) from None
+            raise Interrupted(store.directory, opened.facts.settings.plugins) from None
         return Run(store.directory)
 
 
@@ -136,9 +141,9 @@ def survey(
 
     Arguments and errors as of `search`.
     """
-    named = {} if data is None else {"data": {"source": os.fspath(data)}}
-    facts = new_facts(*_changes(config, preset, [settings or {}, named]))
-    return facts, make_survey(facts)
+    source = {} if data is None else {"data": {"source": os.fspath(data)}}
+    facts, extensions = new_facts(*_changes(config, preset, [settings or {}, source]), plugins)
+    return facts, make_survey(facts, extensions.operations)
 
 
 def fork(
@@ -147,6 +152,7 @@ def fork(
     *,
     config: str | os.PathLike[str] | None = None,
     settings: Mapping[str, Any] | None = None,
+    plugins: Sequence[str | os.PathLike[str]] = (),
 ) -> Run:
     """A new run in the directory `new` from the measurements of another, under changed settings.
 
@@ -156,7 +162,7 @@ def fork(
     preset, changes = _changes(config, None, [settings or {}])
     if preset:
         changes = {"preset": preset, **changes}
-    with fork_run(Path(run), Path(new), changes).store as store:
+    with fork_run(Path(run), Path(new), changes, plugins).store as store:
         return Run(store.directory)
 
 
@@ -172,11 +178,12 @@ def _changes(
 
 
 class Interrupted(KeyboardInterrupt):
-    """The user stopped a search; the run in `directory` can go on."""
+    """The user stopped a search; the run in `directory` can go on, its plugins named again."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, plugins: Sequence[Plugin] = ()) -> None:
         super().__init__()
-        self.directory = directory
+        named = (part for plugin in plugins for part in ("--plugin", plugin.path))
+        self.go_on_with = shlex.join(["blockqnn", "search", "--run", str(directory), *named])
 
 
 def train(
@@ -189,6 +196,7 @@ def train(
     widths: tuple[int, ...] | None = None,
     seeds: int = 1,
     device: str = "auto",
+    plugins: Sequence[str | os.PathLike[str]] = (),
     out: str | os.PathLike[str] | None = None,
 ) -> "Model":
     """Trains a code, a name or a run's trial (RUN, RUN:TRIAL), and tests it once a seed.
@@ -198,7 +206,7 @@ def train(
     """
     from blockqnn.training import train_target
 
-    found = Target(target) if isinstance(target, Block) else find(target)
+    found = Target(target) if isinstance(target, Block) else find(target, load(named(plugins)))
     return train_target(
         found,
         source=None if data is None else os.fspath(data),
@@ -213,8 +221,8 @@ def train(
 def _search(
     opened: OpenRun, begun: float, report: Callable[[Progress], None] | None, live: bool
 ) -> None:
-    store, facts = opened
-    problem, plan = problem_of(facts), facts.settings.plan
+    store, facts, extensions = opened
+    problem, plan = problem_of(facts, extensions.operations), facts.settings.plan
     line = LiveLine(facts) if live else None
     if line:
         line.note(f"run {store.directory}: {_summary(facts)}")
@@ -222,7 +230,7 @@ def _search(
     try:
         run_loop(
             problem,
-            strategy_of(facts.settings, problem),
+            strategy_of(facts.settings, problem, extensions.strategies),
             executor,
             store,
             plan,

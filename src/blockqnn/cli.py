@@ -23,6 +23,7 @@ from blockqnn.version import VERSION
 
 if TYPE_CHECKING:
     from blockqnn.report.rows import Entry, RunView
+    from blockqnn.space.code import Block
 
 app = typer.Typer(
     add_completion=False,
@@ -75,6 +76,7 @@ def search(
     trials: Annotated[int | None, typer.Option(help="Planned trials.")] = None,
     budget: Annotated[str | None, typer.Option(help="Time instead of trials: 90s, 30m, 2h.")] = None,
     strategy: Annotated[str | None, typer.Option(help="q-learning, random or a plugin's.")] = None,
+    evaluator: Annotated[str | None, typer.Option(help="early-stop or a plugin's.")] = None,
     executor: Annotated[str | None, typer.Option(help="local or serial.")] = None,
     workers: Annotated[
         str | None, typer.Option(help="Worker processes: N or auto (one a core).")
@@ -100,6 +102,7 @@ def search(
         trials=trials,
         budget=budget,
         strategy=strategy,
+        evaluator=evaluator,
         executor=executor,
         workers=_workers(workers),
         device=device,
@@ -178,12 +181,13 @@ def fork(
     new: Annotated[Path, typer.Argument(help="New or empty directory.")],
     config: Config = None,
     assign: Assign = None,
+    plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """A new run from the measurements of an old one: another reward or agent, nothing trained."""
     from blockqnn import api
 
-    found = api.fork(run, new, config=config, settings=_assigned(assign))
+    found = api.fork(run, new, config=config, settings=_assigned(assign), plugins=plugin or ())
     if not as_json:
         taken = found.status()["trials"]["finished"]
         print(f"{taken} trials taken from {run}" if taken else f"nothing measured in {run} stands here")
@@ -226,15 +230,17 @@ def show(
     widths: Widths = None,
     classes: Annotated[int | None, typer.Option(min=2)] = None,
     image: Annotated[str | None, typer.Option(help="Channels, height, width: 3x32x32.")] = None,
+    plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """A block's drawing, size and density."""
     from blockqnn.network.plan import Image
+    from blockqnn.plugins import load, named
     from blockqnn.report.describe import describe
     from blockqnn.report.drawing import draw
     from blockqnn.report.target import find
 
-    found = find(target)
+    found = find(target, load(named(plugin or ())))
     stacked = found.skeleton(
         skeleton, _numbers(repeats, "--repeats", ","), _numbers(widths, "--widths", ",")
     )
@@ -262,6 +268,7 @@ def train(
     widths: Widths = None,
     seeds: Annotated[int, typer.Option(min=1, help="Models to train; each is tested once.")] = 1,
     device: Device = None,
+    plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
     """Train a block by the early-stop recipe and test it."""
@@ -276,6 +283,7 @@ def train(
         widths=_numbers(widths, "--widths", ","),
         seeds=seeds,
         device=device or "auto",
+        plugins=plugin or (),
         out=out,
     )
     if as_json:
@@ -318,7 +326,7 @@ def _print_status(run: Path, as_json: bool) -> None:
     print(iteration_table(view))
     best = view.entries()[:1]
     if best:
-        print(best_block(best[0]))
+        print(best_block(best[0], view.facts.block(best[0].code)))
 
 
 def _expected(view: "RunView") -> str:
@@ -342,15 +350,14 @@ def iteration_table(view: "RunView", rows: int = 12) -> str:
     return "\n".join(lines)
 
 
-def best_block(entry: "Entry") -> str:
+def best_block(entry: "Entry", block: "Block") -> str:
     """The best trial with its drawing, as lines of text."""
     from blockqnn.report.drawing import draw
-    from blockqnn.space.code import parse
 
     return (
         f"best: trial {entry.trial}, validation accuracy {entry.accuracy:.2f} %, reward"
         f" {entry.reward:.2f}, {entry.params:,} parameters, {entry.flops:,} FLOPs\n{entry.code}\n\n"
-        + draw(parse(entry.code))
+        + draw(block)
     )
 
 
@@ -431,9 +438,8 @@ def main() -> None:
     except InputError as error:
         _fail(2, str(error))
     except KeyboardInterrupt as error:
-        directory = getattr(error, "directory", None)
-        again = shlex.join(["blockqnn", "search", "--run", str(directory)])
-        _fail(130, f"interrupted; go on with: {again}" if directory else "interrupted")
+        again = getattr(error, "go_on_with", None)
+        _fail(130, f"interrupted; go on with: {again}" if again else "interrupted")
     except BrokenPipeError:  # whoever read our output has gone, with what was wanted of it
         _say_no_more()
     except (RuntimeError, OSError, sqlite3.Error) as error:

@@ -1,24 +1,30 @@
 """A new run from the measurements of an old one: another reward, another agent, no new training."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from blockqnn.config import Settings, changed, differences
 from blockqnn.errors import InputError
+from blockqnn.plugins import NOTHING
 from blockqnn.records import Result, Trial
 from blockqnn.report import rows
-from blockqnn.runtime.facts import RunFacts, block_density, problem_of
+from blockqnn.runtime.facts import RunFacts, block_density, operation_facts, problem_of
 from blockqnn.runtime.pace import SHARE, Event
 from blockqnn.runtime.store import refuse_unless_fresh
-from blockqnn.setup import OpenRun, begin_run, located, new_facts, refuse_without_room
-from blockqnn.space.code import parse
+from blockqnn.setup import OpenRun, begin_run, located, new_facts, refuse_without_room, with_plugins
 from blockqnn.version import VERSION
 
 _MEASURED_BY = ("data.", "skeleton.", "recipe.", "evaluator", "execution.device")
 
 
-def fork_run(source: Path, directory: Path, changes: Mapping[str, Any]) -> OpenRun:
+def fork_run(
+    source: Path,
+    directory: Path,
+    changes: Mapping[str, Any],
+    plugins: Sequence[str | PathLike[str]] = (),
+) -> OpenRun:
     """A run that begins with the finished iterations of another, under changed settings.
 
     Their outcomes are those that were measured; the rewards, and what the agent learns from them,
@@ -27,7 +33,7 @@ def fork_run(source: Path, directory: Path, changes: Mapping[str, Any]) -> OpenR
     """
     refuse_unless_fresh(directory)
     view = rows.read(source)
-    facts = _facts(view, changes)
+    facts = _facts(view, changes, plugins)
     taken = _trials(view, facts) if facts.protocol == view.facts.protocol else []
     planned = facts.settings.plan.trials
     if planned is not None and planned < len(taken):
@@ -45,14 +51,24 @@ def fork_run(source: Path, directory: Path, changes: Mapping[str, Any]) -> OpenR
     return opened
 
 
-def _facts(view: rows.RunView, changes: Mapping[str, Any]) -> RunFacts:
+def _facts(
+    view: rows.RunView, changes: Mapping[str, Any], plugins: Sequence[str | PathLike[str]]
+) -> RunFacts:
     """What the new run knows of itself; data are read again only where they may differ."""
+    extensions, operations = NOTHING, view.facts.operations
+    if plugins:
+        changes, extensions = with_plugins(changes, plugins)
+        operations = operation_facts(extensions.operations)
     old = view.facts.settings.model_copy(update={"plan": view.plans[-1][1]})
     new = located(changed(old, changes))
+    if (old.strategy, old.evaluator) != (new.strategy, new.evaluator):
+        extensions.refuse_unknown(new)
     if any(key.startswith(_MEASURED_BY) for key, _, _ in differences(old, new)):
         alone = new.model_copy(update={"source": None})  # whose measurements do not stand either
-        return new_facts(new.preset, {name: getattr(alone, name) for name in Settings.model_fields})
-    facts = view.facts.model_copy(update={"settings": new, "version": VERSION})
+        values = {name: getattr(alone, name) for name in Settings.model_fields}
+        return new_facts(new.preset, values, plugins)[0]
+    changed_facts = {"settings": new, "version": VERSION, "operations": operations}
+    facts = view.facts.model_copy(update=changed_facts)
     problem_of(facts)
     refuse_without_room(facts)
     return facts
@@ -64,7 +80,7 @@ def _trials(view: rows.RunView, facts: RunFacts) -> list[Trial]:
     for iteration in view.fold.iterations[: view.fold.complete_iterations()]:
         for trial in iteration:
             counted = trial.density is not None
-            density = block_density(parse(trial.code), facts.settings.reward) if counted else None
+            density = block_density(facts.block(trial.code), facts.settings.reward) if counted else None
             trials.append(trial.model_copy(update={"density": density}))
     return trials
 

@@ -2,10 +2,11 @@
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from itertools import count
+from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,9 +14,18 @@ from blockqnn.config import Settings, changed, differences, preset_for, resolve
 from blockqnn.config_file import write_settings
 from blockqnn.errors import InputError
 from blockqnn.network.plan import OverLimit, plan_network
+from blockqnn.plugins import NOTHING, Extensions, named, named_again
+from blockqnn.plugins import load as load_plugins
 from blockqnn.records import Measurement
 from blockqnn.report import rows
-from blockqnn.runtime.facts import DataFacts, RunFacts, facts_of, problem_of
+from blockqnn.runtime.facts import (
+    DataFacts,
+    RunFacts,
+    facts_of,
+    operation_facts,
+    problem_of,
+    strategy_of,
+)
 from blockqnn.runtime.store import CONFIG, Store, refuse_unless_fresh
 from blockqnn.space.code import parse
 from blockqnn.version import VERSION
@@ -29,26 +39,36 @@ class OpenRun(NamedTuple):
 
     store: Store
     facts: RunFacts
+    extensions: Extensions = NOTHING
 
 
-def create_run(directory: Path | None, preset: str | None, changes: Mapping[str, Any]) -> OpenRun:
+def create_run(
+    directory: Path | None,
+    preset: str | None,
+    changes: Mapping[str, Any],
+    plugins: Sequence[str | PathLike[str]] = (),
+) -> OpenRun:
     """A new run: everything is checked before anything is written."""
     if directory is not None:
         refuse_unless_fresh(directory)
-    facts = new_facts(preset, changes)
+    facts, extensions = new_facts(preset, changes, plugins)
     known_measurements(facts)
-    return begin_run(facts, directory)
+    return begin_run(facts, directory, extensions)
 
 
-def new_facts(preset: str | None, changes: Mapping[str, Any]) -> RunFacts:
-    """What a run with these settings would know of itself; nothing is written.
+def new_facts(
+    preset: str | None, changes: Mapping[str, Any], plugins: Sequence[str | PathLike[str]] = ()
+) -> tuple[RunFacts, Extensions]:
+    """What a run with these settings would know of itself, and what its plugins bring.
 
-    Raises InputError for settings, data and limits that no run can have.
+    Nothing is written. Raises InputError for settings, data and limits that no run can have.
     """
     from blockqnn.evaluation.data import load
     from blockqnn.evaluation.device import resolve_device
 
+    changes, extensions = with_plugins(changes, plugins)
     settings = located(resolve(preset or "standard", changes))
+    extensions.refuse_unknown(settings)
     dataset = load(settings.data)
     if preset is None:
         side = max(dataset.image.height, dataset.image.width)
@@ -67,10 +87,30 @@ def new_facts(preset: str | None, changes: Mapping[str, Any]) -> RunFacts:
         ),
         device=resolve_device(settings.execution.device),
         source_iterations=_complete_iterations(settings.source),
+        operations=operation_facts(extensions.operations),
     )
-    problem_of(facts)  # an image too small for the skeleton is refused here
+    # an image too small for the skeleton, or a strategy that cannot be made, is refused here
+    strategy_of(facts.settings, problem_of(facts, extensions.operations), extensions.strategies)
     refuse_without_room(facts)
-    return facts
+    return facts, extensions
+
+
+def with_plugins(
+    changes: Mapping[str, Any], paths: Sequence[str | PathLike[str]]
+) -> tuple[Mapping[str, Any], Extensions]:
+    """The changes with the plugins in them, and what those bring.
+
+    Settings that name plugins, as those of a file do, run none: they must be named beside them.
+    """
+    plugins = named(paths)
+    if changes.get("plugins"):
+        named_again(resolve("standard", {"plugins": changes["plugins"]}).plugins, plugins, "settings")
+    extensions = load_plugins(plugins)
+    if extensions.operations:
+        from blockqnn.network.stated import refuse_misstated
+
+        refuse_misstated(extensions.operations)
+    return {**changes, "plugins": [p.model_dump() for p in plugins]}, extensions
 
 
 def located(settings: Settings) -> Settings:
@@ -85,25 +125,36 @@ def located(settings: Settings) -> Settings:
     return settings.model_copy(update={"data": data.model_copy(update=changes), "source": run})
 
 
-def begin_run(facts: RunFacts, directory: Path | None) -> OpenRun:
+def begin_run(facts: RunFacts, directory: Path | None, extensions: Extensions = NOTHING) -> OpenRun:
     """The run, written; without a directory in a new one."""
     directory = _new_directory(facts.data.name) if directory is None else _made(directory)
     store = Store.create(directory, {"run": facts.model_dump_json()})
     write_settings(facts.settings, directory / CONFIG)
-    return OpenRun(store, facts)
+    return OpenRun(store, facts, extensions)
 
 
 def _complete_iterations(source: str | None) -> int:
     return 0 if source is None else rows.read(Path(source)).fold.complete_iterations()
 
 
-def reopen_run(directory: Path, preset: str | None, changes: Mapping[str, Any]) -> OpenRun:
-    """An existing run with the few settings changed that may change."""
+def reopen_run(
+    directory: Path,
+    preset: str | None,
+    changes: Mapping[str, Any],
+    plugins: Sequence[str | PathLike[str]] = (),
+) -> OpenRun:
+    """An existing run with the few settings changed that may change.
+
+    Its plugins must be named again, wherever they lie now, with the contents it was begun with.
+    """
     store = Store.resume(directory)
     try:
         facts = facts_of(store)
+        now_named = named(plugins)
+        named_again(facts.settings.plugins, now_named, f"run {directory}")
+        extensions = load_plugins(now_named)
         plan = rows.plans_of(facts, store.events())[-1][1]
-        now = facts.settings.model_copy(update={"plan": plan})
+        now = facts.settings.model_copy(update={"plan": plan, "plugins": now_named})
         new = located(changed(now, {**changes, **({"preset": preset} if preset else {})}))
         _refuse_other_differences(directory, facts, now, new)
         if new.plan != plan:
@@ -114,7 +165,7 @@ def reopen_run(directory: Path, preset: str | None, changes: Mapping[str, Any]) 
     except BaseException:
         store.close()
         raise
-    return OpenRun(store, facts.model_copy(update={"settings": new}))
+    return OpenRun(store, facts.model_copy(update={"settings": new}), extensions)
 
 
 def _refuse_other_differences(directory: Path, facts: RunFacts, now: Settings, new: Settings) -> None:

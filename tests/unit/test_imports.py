@@ -12,13 +12,14 @@ import blockqnn
 PACKAGE = Path(blockqnn.__file__).parent
 # Each layer may import those before it, and its own.
 LAYERS = (
-    ("errors", "seeds", "npz", "version", "quantity"),
+    ("errors", "seeds", "npz", "version", "quantity", "users_code"),
     ("space",),
     ("records",),
     ("network.plan",),
     ("config",),
     ("config_file",),
     ("strategy",),
+    ("plugins",),
     ("network", "evaluation", "runtime", "tables"),
     ("report",),
     ("setup",),
@@ -83,7 +84,7 @@ def test_no_import_cycle():
         "import blockqnn.strategy.q_agent, blockqnn.strategy.random_search, blockqnn.strategy.reward",
         "import blockqnn.runtime.search, blockqnn.runtime.store, blockqnn.runtime.local,"
         " blockqnn.runtime.worker, blockqnn.runtime.facts",
-        "import blockqnn.network.plan",
+        "import blockqnn.network.plan, blockqnn.plugins, blockqnn.strategy.own",
         "import blockqnn.report.rows, blockqnn.report.drawing, blockqnn.report.live",
         "import blockqnn.tables.chain",
         "import blockqnn.cli, blockqnn.api",

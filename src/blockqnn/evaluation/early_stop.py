@@ -1,6 +1,7 @@
 """The early-stop evaluation: a candidate trained briefly (sections 3.3 and 4.2)."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,12 +11,15 @@ from blockqnn.config import Recipe, Settings
 from blockqnn.errors import InputError
 from blockqnn.evaluation.data import Dataset, load
 from blockqnn.evaluation.device import fingerprint, use_one_thread
+from blockqnn.evaluation.own import OwnEvaluator, seed_all
 from blockqnn.evaluation.train import DevicePart, accuracy, batches_per_epoch, fit, on_device
 from blockqnn.network.model import Network, build
 from blockqnn.network.plan import NetworkPlan, plan_network
+from blockqnn.plugins import load as load_plugins
 from blockqnn.records import Failure, Measurement, Task
 from blockqnn.seeds import derive
 from blockqnn.space.code import parse
+from blockqnn.space.operation import OwnOp
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,10 +81,12 @@ def train_early_stop(
 class EarlyStopEvaluator:
     """Evaluates block codes on one data set by one recipe; the same bits for the same task."""
 
-    def __init__(self, settings: Settings, dataset: Dataset, device: str) -> None:
+    def __init__(
+        self, settings: Settings, dataset: Dataset, device: str, operations: Sequence[OwnOp] = ()
+    ) -> None:
         if device == "cpu":
             use_one_thread()
-        self._settings = settings
+        self._settings, self._operations = settings, operations
         self._image, self._classes = dataset.image, len(dataset.classes)
         self._training = on_device(dataset.train, dataset, device)
         self._validation = on_device(dataset.validation, dataset, device)
@@ -88,7 +94,10 @@ class EarlyStopEvaluator:
         self.fingerprint = fingerprint(device)
 
     def __call__(self, task: Task) -> Measurement | Failure:
-        plan = plan_network(parse(task.code), self._settings.skeleton, self._image, self._classes)
+        block = parse(task.code, self._operations)
+        plan = plan_network(block, self._settings.skeleton, self._image, self._classes)
+        if self._operations:  # their modules may draw numbers of their own, as dropout does
+            seed_all(task.seed)
         try:
             trained = train_early_stop(
                 plan,
@@ -113,10 +122,16 @@ class EarlyStopEvaluator:
         )
 
 
-def make_evaluator(specification: dict[str, Any]) -> EarlyStopEvaluator:
-    """The evaluator that a worker needs: from the settings as JSON, the device and the data's digest."""
+def make_evaluator(specification: dict[str, Any]) -> EarlyStopEvaluator | OwnEvaluator:
+    """The evaluator that a worker needs: from the settings as JSON, the device and the data's digest.
+
+    The settings' plugins are loaded here, in the worker; the coordinator did so before.
+    """
     settings = Settings.model_validate_json(specification["settings"])
+    extensions = load_plugins(settings.plugins)
     dataset = load(settings.data)
     if dataset.digest != specification["digest"]:
         raise InputError(f"data {settings.data.source!r} changed since the run began")
-    return EarlyStopEvaluator(settings, dataset, specification["device"])
+    what = (settings, dataset, specification["device"], extensions.operations)
+    own = extensions.evaluators.get(settings.evaluator)
+    return OwnEvaluator(*what, own) if own else EarlyStopEvaluator(*what)

@@ -3,8 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from blockqnn.network.ops import OPS, Cell
+from blockqnn.network.ops import Cell, module_of
 from blockqnn.network.plan import STEM_KERNEL, BlockPlan, NetworkPlan
+from blockqnn.space.operation import OwnOp
 
 
 class BlockModule(nn.Module):
@@ -12,14 +13,20 @@ class BlockModule(nn.Module):
 
     def __init__(self, plan: BlockPlan) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(OPS[node.op](node) for node in plan.nodes)
+        self.layers = nn.ModuleList(map(module_of, plan.nodes))
         self._preds = tuple(node.preds for node in plan.nodes)
         self._leaves = plan.leaves
+        self._own = tuple(i for i, node in enumerate(plan.nodes) if isinstance(node.op, OwnOp))
         last_reader = {p: i for i, preds in enumerate(self._preds) for p in preds}
         # values that no later layer reads are let go, so evaluation needs little memory
         self._done = tuple(
             tuple(p for p in set(preds) if last_reader[p] == i) for i, preds in enumerate(self._preds)
         )
+
+    @property
+    def own(self) -> tuple[nn.Module, ...]:
+        """The layers that are operations of the user's own."""
+        return tuple(self.layers[i] for i in self._own)
 
     def forward(self, x: Tensor) -> Tensor:
         values = {0: x}
@@ -68,13 +75,17 @@ class Network(nn.Module):
 
 
 def build(plan: NetworkPlan, seed: int) -> Network:
-    """The plan's network on the CPU, initialised from `seed` alone (He et al. 2015)."""
-    with torch.device("meta"):
-        network = Network(plan)
-    network = network.to_empty(device="cpu")
+    """The plan's network on the CPU, initialised from `seed` alone (He et al. 2015).
+
+    An operation of the user's own keeps what its constructor gave it.
+    """
+    network = _constructed(plan, seed)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     generator = torch.Generator().manual_seed(seed)
+    own = _own_modules(network)
     for module in network.modules():
+        if module in own:
+            continue
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(
                 module.weight, mode="fan_out", nonlinearity="relu", generator=generator
@@ -85,3 +96,21 @@ def build(plan: NetworkPlan, seed: int) -> Network:
             nn.init.kaiming_normal_(module.weight, nonlinearity="linear", generator=generator)
             nn.init.zeros_(module.bias)
     return network
+
+
+def _constructed(plan: NetworkPlan, seed: int) -> Network:
+    """The modules. Values are drawn, from the seed, only where an own operation's constructor does."""
+    nodes = (node for stage in plan.stages for block in stage for node in block.nodes)
+    if any(isinstance(node.op, OwnOp) for node in nodes):
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(seed)
+            return Network(plan)
+    with torch.device("meta"):
+        network = Network(plan)
+    return network.to_empty(device="cpu")
+
+
+def _own_modules(network: Network) -> set[nn.Module]:
+    """Own operations and all inside them."""
+    blocks = [module for module in network.modules() if isinstance(module, BlockModule)]
+    return {inner for block in blocks for layer in block.own for inner in layer.modules()}

@@ -1,4 +1,4 @@
-"""The modules of a block's layers: one table from layer type to constructor."""
+"""The modules of a block's layers: one table from layer type to constructor, and own operations."""
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
@@ -6,8 +6,10 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
+from blockqnn.errors import InputError
 from blockqnn.network.plan import PlannedNode
 from blockqnn.space.code import Op
+from blockqnn.space.operation import OwnOp
 
 
 class Cell(nn.Module):
@@ -58,6 +60,25 @@ def _pool(pool: type[nn.MaxPool2d | nn.AvgPool2d]) -> Callable[[PlannedNode], nn
         return pool(node.kernel, stride=1, padding=node.kernel // 2)
 
     return build
+
+
+def module_of(node: PlannedNode) -> nn.Module:
+    """The module of one layer: table 1's, or that of an operation of the user's own."""
+    return _own(node, node.op) if isinstance(node.op, OwnOp) else OPS[node.op](node)
+
+
+def _own(node: PlannedNode, op: OwnOp) -> nn.Module:
+    """What the operation builds; InputError where its parameters are not those it states."""
+    operation = op.stated
+    shape = (node.kernel, node.in_channels, node.channels)
+    module = operation.build(*shape)
+    where = f"operation {op:d} {op.name}, kernel {node.kernel}, channels {node.in_channels}"
+    if not isinstance(module, nn.Module):
+        raise InputError(f"{where}: build must give a torch module, not {module!r}"[:300])
+    stated, counted = operation.params(*shape), sum(p.numel() for p in module.parameters())
+    if stated != counted:
+        raise InputError(f"{where}: states {stated} parameters, but its module has {counted}")
+    return module
 
 
 OPS: Mapping[Op, Callable[[PlannedNode], nn.Module]] = MappingProxyType(

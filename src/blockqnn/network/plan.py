@@ -12,8 +12,9 @@ from types import MappingProxyType
 from typing import Literal, NamedTuple
 
 from blockqnn.errors import InputError
-from blockqnn.space.code import Block, Op
+from blockqnn.space.code import Block, Op, OpType
 from blockqnn.space.graph import depth, graph
+from blockqnn.space.operation import OwnOp
 
 STEM_KERNEL = 3
 _CONV, _ADD, _CONCAT = Op.CONV, Op.ADD, Op.CONCAT
@@ -78,7 +79,7 @@ class OverLimit(Exception):
 class PlannedNode(NamedTuple):
     """One layer of a block with its channels; preds are layer indices, 0 the block's input."""
 
-    op: Op
+    op: OpType
     kernel: int
     preds: tuple[int, ...]
     in_channels: tuple[int, ...]
@@ -199,7 +200,7 @@ def _plan_block(
     area = height * width
     outs = [channels]
     nodes = []
-    params = weights = values = 0
+    params = weights = values = own_flops = own_values = 0
     for layer in block.layers:
         preds = layer.preds
         op, ins = layer.op, tuple([outs[p] for p in preds])
@@ -215,18 +216,32 @@ def _plan_block(
                 params += _cell_params(1, small, out)
                 weights += small * out
                 values += small + 2 * out
+        elif isinstance(op, OwnOp):
+            size = op.sizes(layer.kernel, ins, filters, area)
+            out = size.channels
+            params += size.params
+            own_flops += size.flops
+            own_values += size.activations
         else:
             out = sum(ins) if op is _CONCAT else ins[0]
             values += out
         outs.append(out)
         nodes.append(PlannedNode(op, layer.kernel, preds, ins, out))
-        if params > left[0] or 2 * weights * area > left[1]:
+        if params > left[0] or 2 * weights * area + own_flops > left[1]:
             raise OverLimit
     leaves = block.leaves
     total = sum(outs[leaf] for leaf in leaves)
     values += total if len(leaves) > 1 else 0
     return BlockPlan(
-        channels, height, width, tuple(nodes), leaves, total, params, 2 * weights * area, values * area
+        in_channels=channels,
+        height=height,
+        width=width,
+        nodes=tuple(nodes),
+        leaves=leaves,
+        channels=total,
+        params=params,
+        flops=2 * weights * area + own_flops,
+        activations=values * area + own_values,
     )
 
 

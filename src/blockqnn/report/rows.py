@@ -15,7 +15,6 @@ from blockqnn.runtime.fold import Fold
 from blockqnn.runtime.pace import shares, spent_seconds
 from blockqnn.runtime.search import Strategy
 from blockqnn.runtime.store import Store
-from blockqnn.space.code import parse
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,7 @@ class RunView:
 
     def _row(self, first: int, end: int) -> IterationRow:
         trials = [t for iteration in self.fold.iterations[first:end] for t in iteration]
-        lengths = [len(parse(t.code).layers) for t in trials]
+        lengths = [len(self.facts.block(t.code).layers) for t in trials]
         dropped = sum(t.redrawn for t in trials)
         dropped_layers = sum(t.redrawn_steps for t in trials) - dropped  # a terminal layer each
         outcomes = [self.fold.outcome(t) for t in trials]

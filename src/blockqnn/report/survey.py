@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from blockqnn.network.plan import NetworkPlan, plan_network
-from blockqnn.runtime.facts import RunFacts, problem_of
+from blockqnn.runtime.facts import RunFacts
 from blockqnn.seeds import generator
-from blockqnn.space.code import Op, parse
-from blockqnn.space.mdp import MDP
+from blockqnn.space.code import Op
+from blockqnn.space.mdp import BlockSpace
+from blockqnn.space.operation import OwnOp
 from blockqnn.strategy.random_search import RandomSearch
 
 DRAWN = 1000  # random blocks
@@ -47,15 +48,18 @@ class Survey:
         return fmean(self.seconds) if self.seconds else None
 
 
-def survey(facts: RunFacts) -> Survey:
-    """Draws random blocks, plans them without limits, and times a few of those within the limits."""
+def survey(facts: RunFacts, operations: Sequence[OwnOp] = ()) -> Survey:
+    """Draws random blocks, plans them without limits, and times a few of those within the limits.
+
+    `operations` are those of the loaded plugins.
+    """
     settings, classes = facts.settings, len(facts.data.classes)
-    mdp = problem_of(facts).mdp
+    mdp = BlockSpace(settings.space.max_layers, operations)
     walker = RandomSearch(mdp, settings.agent.exploration)
     keys, plans, lengths = set(), [], []
     for number in range(DRAWN):
         episode = walker.ask(0.0, generator(settings.plan.seed, "survey", number), frozenset())
-        block = parse(mdp.text(episode))
+        block = mdp.block(episode)
         keys.add(mdp.key(episode))
         lengths.append(len(block.layers))
         plans.append(plan_network(block, settings.skeleton, facts.data.image, classes))
@@ -74,7 +78,7 @@ def survey(facts: RunFacts) -> Survey:
     return Survey(**{**vars(known), "seconds": _timed(left, facts)})
 
 
-def count_codes(mdp: MDP) -> int:  # type: ignore[type-arg]
+def count_codes(mdp: BlockSpace) -> int:
     """How many different codes the block space can write: 1 to max_layers operations."""
     total, ways, state = 0, 1, mdp.start
     while True:

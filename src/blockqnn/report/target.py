@@ -5,6 +5,7 @@ from pathlib import Path
 
 from blockqnn.errors import InputError
 from blockqnn.network.plan import SKELETONS, Image, Skeleton
+from blockqnn.plugins import NOTHING, Extensions, named_again
 from blockqnn.report import rows
 from blockqnn.runtime.facts import RunFacts
 from blockqnn.runtime.store import is_run
@@ -43,24 +44,34 @@ class Target:
         return len(self.facts.data.classes) if self.facts else 10
 
 
-def find(text: str) -> Target:
+def find(text: str, extensions: Extensions = NOTHING) -> Target:
     """The block that CODE, NAME or RUN[:TRIAL] means; of a run its best trial.
 
-    Raises InputError that says what is allowed.
+    `extensions` are the named plugins, whose operations the code may hold. A run's code can be
+    read without its plugins, but no network of it sized. Raises InputError that says what is
+    allowed.
     """
     named = ZOO.get(text.strip().lower())
     if named:
         return Target(named)
     if text.lstrip()[:1] in ("(", "["):
-        return Target(parse(text))
+        return Target(parse(text, extensions.operations))
     directory, colon, number = text.rpartition(":")
     if colon and number.isdecimal() and is_run(Path(directory)):
         view = rows.read(Path(directory))
-        return Target(parse(view.trial(int(number)).code), view.facts)
+        return _of_run(view, view.trial(int(number)).code, extensions)
     if is_run(Path(text)):
         view = rows.read(Path(text))
         best = view.entries()[:1]
         if not best:
             raise InputError(f"run {text}: has no evaluated trial yet")
-        return Target(parse(best[0].code), view.facts)
+        return _of_run(view, best[0].code, extensions)
     raise InputError(f"{text!r} is no code, no run directory, and no name ({', '.join(ZOO)})")
+
+
+def _of_run(view: rows.RunView, code: str, extensions: Extensions) -> Target:
+    """The block, of operations that can be built where the run's plugins were named."""
+    if not extensions.plugins:
+        return Target(view.facts.block(code), view.facts)
+    named_again(view.facts.settings.plugins, extensions.plugins, f"run {view.directory}")
+    return Target(parse(code, extensions.operations), view.facts)

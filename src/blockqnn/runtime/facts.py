@@ -1,11 +1,12 @@
 """What a run knows of itself from its first moment, and the search problem that follows."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Any
+from types import MappingProxyType
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from blockqnn.config import RewardSettings, Settings
 from blockqnn.errors import InputError
@@ -16,13 +17,15 @@ from blockqnn.runtime.store import Store
 from blockqnn.space.code import Block, Layer, parse
 from blockqnn.space.graph import density, graph, simplified
 from blockqnn.space.mdp import BlockSpace
+from blockqnn.space.operation import FIRST_OWN, OwnOp
 from blockqnn.space.zoo import ZOO
-from blockqnn.strategy.q_agent import QAgent
-from blockqnn.strategy.random_search import RandomSearch
+from blockqnn.strategy.built_in import STRATEGIES
+from blockqnn.strategy.own import Make, OwnStrategy
 from blockqnn.strategy.reward import RewardRule, corrected_reward, failure_reward
 from blockqnn.version import VERSION
 
 DTYPE = "float32"
+DEFAULT_EVALUATOR = "early-stop"
 
 
 class DataFacts(BaseModel):
@@ -38,6 +41,17 @@ class DataFacts(BaseModel):
     chance: float  # percent of the validation part in the majority class
 
 
+class OperationFacts(BaseModel):
+    """An operation of the user's own as a run must know it to read its codes, without the plugin."""
+
+    model_config = ConfigDict(frozen=True)
+
+    number: Annotated[int, Field(ge=FIRST_OWN)]
+    name: str
+    kernels: tuple[int, ...]
+    predecessors: int
+
+
 class RunFacts(BaseModel):
     """Stored when a run begins, never changed."""
 
@@ -48,13 +62,34 @@ class RunFacts(BaseModel):
     data: DataFacts
     device: str
     source_iterations: int = 0  # of the source, complete when this run began: only those count
+    operations: tuple[OperationFacts, ...] = ()  # of its plugins
 
     @property
     def protocol(self) -> str:
-        """What measurements that stand for each other share: data, skeleton, recipe, dtype, device."""
+        """What measurements that stand for each other share: data, skeleton, recipe, dtype, device.
+
+        With operations or an evaluator of the user's own, those too.
+        """
         settings = self.settings.model_dump(mode="json")
-        parts = (self.data.digest, settings["skeleton"], settings["recipe"], DTYPE, self.device)
+        parts: tuple[Any, ...] = (
+            self.data.digest,
+            settings["skeleton"],
+            settings["recipe"],
+            DTYPE,
+            self.device,
+        )
+        if self.operations or self.settings.evaluator != DEFAULT_EVALUATOR:
+            parts += (self.settings.evaluator, sorted(p.sha256 for p in self.settings.plugins))
         return sha256(repr(parts).encode()).hexdigest()[:16]
+
+    @property
+    def own_ops(self) -> tuple[OwnOp, ...]:
+        """The own types that the run's codes may hold; enough to parse them, not to size networks."""
+        return tuple(OwnOp(o.number, o.name, o.kernels, o.predecessors) for o in self.operations)
+
+    def block(self, code: str) -> Block:
+        """The block of one of the run's codes."""
+        return parse(code, self.own_ops)
 
 
 def facts_of(store: Store) -> RunFacts:
@@ -71,10 +106,23 @@ def facts_of(store: Store) -> RunFacts:
         ) from None
 
 
-def problem_of(facts: RunFacts) -> Problem[Layer, Layer]:
-    """Blocks of the run's space, admitted by its limits, rewarded by its rule."""
+def operation_facts(operations: Sequence[OwnOp]) -> tuple[OperationFacts, ...]:
+    """What a run stores of its plugins' operations."""
+    return tuple(
+        OperationFacts(number=o, name=o.name, kernels=o.kernels, predecessors=o.predecessors)
+        for o in operations
+    )
+
+
+def problem_of(facts: RunFacts, operations: Sequence[OwnOp] | None = None) -> Problem[Layer, Layer]:
+    """Blocks of the run's space, admitted by its limits, rewarded by its rule.
+
+    `operations` are those of the loaded plugins; without them a run that has some can be read,
+    but its blocks not admitted.
+    """
     settings, image = facts.settings, facts.data.image
-    space, rule = BlockSpace(settings.space.max_layers), reward_rule(facts)
+    own = facts.own_ops if operations is None else operations
+    space, rule = BlockSpace(settings.space.max_layers, own), reward_rule(facts)
     classes, limits = len(facts.data.classes), settings.space.limits
 
     def admit(episode: Sequence[Layer]) -> float:
@@ -112,8 +160,14 @@ def reward_rule(facts: RunFacts) -> RewardRule:
     )
 
 
-def strategy_of(settings: Settings, problem: Problem[Any, Any]) -> Strategy:
-    """The strategy that the settings name, knowing nothing yet."""
-    if settings.strategy == "random":
-        return RandomSearch(problem.mdp, settings.agent.exploration)
-    return QAgent(problem.mdp, settings.agent, settings.plan.seed)
+def strategy_of(
+    settings: Settings, problem: Problem[Any, Any], own: Mapping[str, Make] = MappingProxyType({})
+) -> Strategy:
+    """The strategy that the settings name, knowing nothing yet.
+
+    `own` are those of the loaded plugins; without them the stand-in of a run that is only read.
+    """
+    name = settings.strategy
+    if name in STRATEGIES:
+        return STRATEGIES[name](problem.mdp, settings)
+    return OwnStrategy(name, problem.mdp, settings, own.get(name))

@@ -6,13 +6,14 @@ predecessor has `pred2 = 0`; for Add and Concat, 0 means the input. The text for
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
 from blockqnn.errors import InputError
+from blockqnn.space.operation import OwnOp
 
 LAYER_LIMIT = 255  # no published space comes near it (paper: 23); it bounds what is parsed
 _TEXT_LIMIT = 40 * LAYER_LIMIT  # characters
@@ -32,8 +33,11 @@ class Op(IntEnum):
     TERMINAL = 7
 
 
+OpType = Op | OwnOp
+
+
 class OpRule(NamedTuple):
-    """What table 1 allows for one layer type."""
+    """What table 1 allows for one layer type; an own operation states it of itself."""
 
     kernels: tuple[int, ...]
     predecessors: int
@@ -60,7 +64,7 @@ class Layer(NamedTuple):
     """One 5-D vector of the code."""
 
     index: int  # type: ignore[assignment]  # hides tuple.index, which nobody needs here
-    op: Op
+    op: OpType
     kernel: int
     pred1: int
     pred2: int
@@ -68,7 +72,9 @@ class Layer(NamedTuple):
     @property
     def preds(self) -> tuple[int, ...]:
         """The indices that the layer really reads: none, one or two."""
-        return (self.pred1, self.pred2)[: OP_RULES[self.op].predecessors]
+        op = self.op
+        rule = op if isinstance(op, OwnOp) else OP_RULES[op]
+        return (self.pred1, self.pred2)[: rule.predecessors]
 
     def __str__(self) -> str:
         return f"({self.index},{int(self.op)},{self.kernel},{self.pred1},{self.pred2})"
@@ -101,11 +107,13 @@ def terminal(index: int) -> Layer:
     return Layer(index, Op.TERMINAL, 0, 0, 0)
 
 
-def parse(text: str) -> Block:
+def parse(text: str, operations: Iterable[OwnOp] = ()) -> Block:
     """The block that a text describes: brackets and commas around it are accepted.
 
-    Raises CodeError, which shows the text and the broken rule.
+    `operations` are the own types that it may hold. Raises CodeError, which shows the text and
+    the broken rule.
     """
+    types: dict[int, OpType] = {int(op): op for op in (*Op, *operations)}
     if len(text) > _TEXT_LIMIT:
         raise CodeError(f"code of {len(text)} characters: at most {_TEXT_LIMIT} are allowed")
     items = _ITEM.findall(_without_outer_bracket(text))
@@ -113,7 +121,7 @@ def parse(text: str) -> Block:
     if rest.replace(",", "").strip() or not items:
         where = f"cannot read {_short(rest)}" if rest else "no layer found"
         raise CodeError(f"code {_short(text)}: {where}; write it as (1,1,3,0,0) (2,7,0,0,0)")
-    layers = [_parse_layer(item, text) for item in items]
+    layers = [_parse_layer(item, text, types) for item in items]
     if layers[-1].op is Op.TERMINAL:
         if layers[-1] != terminal(len(layers)):
             raise CodeError(
@@ -131,7 +139,7 @@ def _without_outer_bracket(text: str) -> str:
     return inner if wrapped and inner[:1] in ("(", "[") else text
 
 
-def _parse_layer(item: str, text: str) -> Layer:
+def _parse_layer(item: str, text: str, types: Mapping[int, OpType]) -> Layer:
     fields = [field.strip() for field in item.split(",")]
     if len(fields) != 5 or not all(_NUMBER.fullmatch(field) for field in fields):
         raise CodeError(
@@ -139,13 +147,13 @@ def _parse_layer(item: str, text: str) -> Layer:
             " (index, type, kernel, pred1, pred2)"
         )
     index, op, kernel, pred1, pred2 = map(int, fields)
-    if op not in OP_RULES:
-        known = ", ".join(f"{o.value} {op_name(o)}" for o in OP_RULES)
+    if op not in types:
+        known = ", ".join(f"{o:d} {op_name(o)}" for o in types.values())
         raise CodeError(f"layer ({_short(item)}): type {op} is unknown; allowed are {known}")
-    return Layer(index, Op(op), kernel, pred1, pred2)
+    return Layer(index, types[op], kernel, pred1, pred2)
 
 
-def op_name(op: Op) -> str:
+def op_name(op: OpType) -> str:
     """The type as people write it: `max pool`."""
     return op.name.lower().replace("_", " ")
 
@@ -162,7 +170,8 @@ def _check(layers: tuple[Layer, ...]) -> None:
 
 
 def _broken_rule(layer: Layer, position: int) -> str | None:
-    name, rule = op_name(layer.op), OP_RULES[layer.op]
+    op = layer.op
+    name, rule = op_name(op), op if isinstance(op, OwnOp) else OP_RULES[op]
     if layer.index != position:
         return f"its index must be {position}, one more than the layer before"
     if layer.op is Op.TERMINAL:

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from blockqnn.space.code import Block, Op
+from blockqnn.space.code import Block, Op, OpType
+from blockqnn.space.operation import OwnOp
 
 _Sign = tuple[int, tuple[int, ...], tuple[tuple[int, int], ...], tuple[int, ...]]
 _CHANNEL_PRESERVING = (Op.MAX_POOL, Op.AVG_POOL, Op.CONCAT)
 
 
 class Node(NamedTuple):
-    op: Op
+    op: OpType
     kernel: int
     preds: tuple[int, ...]
 
@@ -52,7 +53,7 @@ def simplified(block: Block) -> Graph:
     return Graph(tuple(nodes), tuple(number[leaf] for leaf in block.leaves))
 
 
-def _is_no_op(op: Op, kernel: int) -> bool:
+def _is_no_op(op: OpType, kernel: int) -> bool:
     return op is Op.IDENTITY or (op in (Op.MAX_POOL, Op.AVG_POOL) and kernel == 1)
 
 
@@ -69,10 +70,14 @@ def density(graph: Graph) -> float:
 
 
 def depth(graph: Graph) -> int:
-    """Convolutions on the longest path from input to output (projections are not counted)."""
+    """Convolutions on the longest path from input to output.
+
+    Projections are not counted; an operation of the user's own counts as one.
+    """
     longest = [0]
     for node in graph.nodes:
-        longest.append(max(longest[p] for p in node.preds) + (node.op is Op.CONV))
+        counted = node.op is Op.CONV or isinstance(node.op, OwnOp)
+        longest.append(max(longest[p] for p in node.preds) + counted)
     return max(longest[i] for i in graph.output)
 
 
@@ -80,12 +85,16 @@ def canonical_key(block: Block) -> str:
     """A text that two blocks share only if their networks compute the same functions.
 
     Equal keys mean isomorphic simplified multigraphs: operands of Add unordered, those of Concat
-    and of the output unordered only where channel order cannot reach an Add. Some equal networks
-    get different keys; different ones never the same.
+    and of the output unordered only where channel order cannot reach an Add. An own operation is
+    opaque: never simplified, its operands ordered, their channel order seen by it as by an Add.
+    Some equal networks get different keys; different ones never the same.
     """
     g = simplified(block)
     concats, output = ordered_operands(g)
-    ordered = [node.op is Op.CONCAT and i in concats for i, node in enumerate(g.nodes, start=1)]
+    ordered = [
+        (node.op is Op.CONCAT and i in concats) or isinstance(node.op, OwnOp)
+        for i, node in enumerate(g.nodes, start=1)
+    ]
     order = _topological_order(g, _colours(g, ordered, output))
     number = {0: 0} | {old: new for new, old in enumerate(order, start=1)}
 
@@ -103,6 +112,7 @@ def canonical_key(block: Block) -> str:
 def ordered_operands(g: Graph) -> tuple[frozenset[int], bool]:
     """The nodes whose channel order can reach an Add, and whether the output's order can.
 
+    An operation of the user's own counts as an Add: what it does with its channels is unknown.
     Channel order passes through poolings and Concats; a convolution absorbs it. Blocks are
     stacked, so the output's order matters exactly where the input's does.
     """
@@ -118,7 +128,11 @@ def _reaching_add(g: Graph, output: bool) -> set[int]:
     reaching = set(g.output) if output else set()
     for i in range(len(g.nodes), 0, -1):
         node = g.nodes[i - 1]
-        if node.op is Op.ADD or (node.op in _CHANNEL_PRESERVING and i in reaching):
+        if (
+            node.op is Op.ADD
+            or (node.op in _CHANNEL_PRESERVING and i in reaching)
+            or isinstance(node.op, OwnOp)
+        ):
             reaching.update(node.preds)
     return reaching
 
@@ -195,4 +209,6 @@ def _topological_order(g: Graph, colour: Sequence[int]) -> list[int]:
 
 
 def _word(node: Node) -> str:
+    if isinstance(node.op, OwnOp):
+        return f"own{node.op:d}k{node.kernel}"
     return node.op.name.lower().replace("_", "") + (str(node.kernel) if node.kernel else "")

@@ -2,11 +2,12 @@
 
 from collections.abc import Hashable, Sequence
 from functools import cache
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Protocol, TypeVar
 
-from blockqnn.space.code import OP_RULES, Block, Layer, Op, parse, terminal
+from blockqnn.space.code import OP_RULES, Block, Layer, Op, OpRule, OpType, parse, terminal
 from blockqnn.space.graph import canonical_key
+from blockqnn.space.operation import OwnOp
 
 S = TypeVar("S", bound=Hashable)
 A = TypeVar("A", bound=Hashable)
@@ -50,19 +51,23 @@ class BlockSpace:
 
     Predecessors of Add and Concat are proposed as an unordered pair of different layers
     (smaller index first). After `max_layers` operations only the terminal layer is legal;
-    it is never legal first, so no block is empty.
+    it is never legal first, so no block is empty. `operations` are types of the user's own,
+    offered beside table 1's.
     """
 
     start = INPUT
 
-    def __init__(self, max_layers: int) -> None:
+    def __init__(self, max_layers: int, operations: Sequence[OwnOp] = ()) -> None:
         self.max_layers = max_layers
+        self.operations = tuple(operations)
+        self._kinds = cache(lambda index: _kinds(index, max_layers, self.operations))
+        self._actions = cache(lambda index: tuple(chain.from_iterable(self._kinds(index))))
 
     def actions(self, state: Layer) -> tuple[Layer, ...]:
-        return () if state.op is Op.TERMINAL else _actions(state.index + 1, self.max_layers)
+        return () if state.op is Op.TERMINAL else self._actions(state.index + 1)
 
     def kinds(self, state: Layer) -> tuple[tuple[Layer, ...], ...]:
-        return () if state.op is Op.TERMINAL else _kinds(state.index + 1, self.max_layers)
+        return () if state.op is Op.TERMINAL else self._kinds(state.index + 1)
 
     def step(self, state: Layer, action: Layer) -> Layer:  # noqa: ARG002
         """The action is the code of the next layer, and so the next state."""
@@ -75,7 +80,7 @@ class BlockSpace:
         return str(self.block(episode))
 
     def episode(self, text: str) -> tuple[Layer, ...]:
-        layers = parse(text).layers
+        layers = parse(text, self.operations).layers
         return (*layers, terminal(len(layers) + 1))
 
     def block(self, episode: Sequence[Layer]) -> Block:
@@ -83,25 +88,20 @@ class BlockSpace:
         return Block(tuple(episode[:-1]))
 
 
-@cache
-def _actions(index: int, max_layers: int) -> tuple[Layer, ...]:
-    return tuple(layer for kind in _kinds(index, max_layers) for layer in kind)
-
-
-@cache
-def _kinds(index: int, max_layers: int) -> tuple[tuple[Layer, ...], ...]:
+def _kinds(index: int, max_layers: int, operations: tuple[OwnOp, ...]) -> tuple[tuple[Layer, ...], ...]:
     """Legal layers number `index`, grouped by type."""
     if index > max_layers:
         return ((terminal(index),),)
     ones = tuple((p, 0) for p in range(index))
     pairs = tuple(combinations(range(index), 2))
+    rules: list[tuple[OpType, OpRule | OwnOp]] = [*OP_RULES.items(), *((own, own) for own in operations)]
     kinds = [
         tuple(
             Layer(index, op, kernel, *preds)
             for kernel in rule.kernels
             for preds in (ones if rule.predecessors == 1 else pairs)
         )
-        for op, rule in OP_RULES.items()
+        for op, rule in rules
         if op is not Op.TERMINAL
     ]
     end = ((terminal(index),),) if index > 1 else ()
