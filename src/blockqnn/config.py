@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails, to_json
+from pydantic_core import ErrorDetails, PydanticSerializationError, to_json
 
 from blockqnn import quantity
 from blockqnn.errors import InputError
@@ -279,6 +279,9 @@ def checked(model: type[M], values: Mapping[str, Any]) -> M:
     try:
         # as JSON, where a list is the strict form of a tuple and an object that of a dataclass
         return model.model_validate_json(to_json(values, inf_nan_mode="constants"))
+    except PydanticSerializationError as error:
+        reason = str(error).removeprefix("Error serializing to JSON: ")
+        raise InputError(f"settings: a value that cannot be written down ({reason})") from None
     except ValidationError as error:
         first = error.errors()[0]
         key = _key(model, first)
@@ -299,7 +302,8 @@ def _key(model: type[BaseModel], error: ErrorDetails) -> str:
     *parts, last = error["loc"] or ("",)
     kept = [str(p) for p in parts if isinstance(p, int) or p in known]
     if isinstance(last, int) or last in known or error["type"] in _UNKNOWN:
-        kept.append(str(last))
+        plain = isinstance(last, int) or last.isidentifier()
+        kept.append(str(last) if plain else repr(last[:60]))
     return ".".join(kept)
 
 

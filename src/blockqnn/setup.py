@@ -171,7 +171,7 @@ def reopen_run(
 def _refuse_other_differences(directory: Path, facts: RunFacts, now: Settings, new: Settings) -> None:
     """InputError that shows the first difference that no resumed run may have, with both values."""
     for key, old, value in differences(now, new):
-        if key in _FREE_ON_RESUME or (key in _UPWARDS and old and value and value > old):
+        if key in _FREE_ON_RESUME or (key in _UPWARDS and _grew(old, value)):
             continue
         if key == "execution.device":
             from blockqnn.evaluation.device import resolve_device
@@ -179,17 +179,23 @@ def _refuse_other_differences(directory: Path, facts: RunFacts, now: Settings, n
             if resolve_device(value) == facts.device:
                 continue
             old = facts.device
-        how = "" if key in _UPWARDS else f"; for another run: {_fork_command(directory, key, value)}"
+        fork = "" if key in _UPWARDS and old else _fork_command(directory, key, value)
         raise InputError(
             f"run {directory}: was begun with {key} = {old}, not {value}; on resume only workers,"
-            f" executor, device of the same kind, and trials or budget (upwards) may differ{how}"
+            f" executor, device of the same kind, and trials or budget (upwards) may differ{fork}"
         )
+
+
+def _grew(old: float | None, new: float | None) -> bool:
+    """Whether a plan was extended; where it changes its kind, the other key tells."""
+    return new is None or (old is not None and new > old)
 
 
 def _fork_command(directory: Path, key: str, value: object) -> str:
     new = directory.with_name(f"{directory.absolute().name}-2")
     change = f"{key}={json.dumps(value)}"
-    return shlex.join(["blockqnn", "fork", str(directory), str(new), "--set", change])
+    command = shlex.join(["blockqnn", "fork", str(directory), str(new), "--set", change])
+    return f"; for another run: {command}"
 
 
 def refuse_without_room(facts: RunFacts) -> None:

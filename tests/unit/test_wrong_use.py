@@ -65,9 +65,9 @@ OPTIONS = [
     ("init --preset huge", ["'huge'", "small, demo, standard, paper"]),
     ("init file", ["init file", "cannot be written as a new file", "File exists"]),
     ("init nowhere/my.yaml", ["init nowhere/my.yaml", "No such file or directory"]),
-    ("search --plugin nowhere.py", ["nowhere.py", "no such file"]),
+    ("search --plugin nowhere.py", ["nowhere.py", "No such file"]),
     ("search --plugin broken.py", ["broken.py", "line 2"]),
-    ("search --plugin empty.py", ["empty.py", "OPERATIONS, STRATEGIES"]),
+    ("search --plugin empty.py", ["empty.py", "defines nothing", "OPERATIONS, STRATEGIES, EVALUATORS"]),
 ]
 CODES = [
     ("show (1,1,2,0,0)", ["(1,1,2,0,0)", "kernel 1 or 3 or 5, not 2"]),
@@ -140,21 +140,24 @@ RUNS = [
     ("status newer", ["newer", "written in format 99, this version reads 1"]),
     ("status strange", ["strange", "cannot be read by version", "settings.tempo"]),
     ("status emptied", ["emptied", "holds no run"]),
-    ("status torn", ["torn", "damaged"]),
+    ("status torn", ["torn", "malformed"]),
     ("status bent", ["bent", "damaged"]),
     ("status mistold", ["mistold", "damaged"]),
     ("search --run garbage", ["garbage", "no run file"]),
     ("search --run newer", ["newer", "written in format 99"]),
     ("search --run strange", ["strange", "cannot be read by version"]),
-    ("search --run torn", ["torn", "damaged"]),
+    ("search --run torn", ["torn", "malformed"]),
     (
         "search --run run --set reward.rho=0",
         ["reward.rho = 8.0, not 0", "fork run run-2 --set reward.rho=0"],
     ),
     ("search --run run --preset paper", ["preset = small, not paper"]),
-    ("search --run run --budget 1h", ["plan.trials = 12, not None", "fork run run-2"]),
+    (
+        "search --run run --budget 1h",
+        ["plan.budget = None, not 3600.0", "--set plan.budget=3600.0"],
+    ),
     ("search --run run --max-params 5M", ["space.max_params = 10000000, not 5000000"]),
-    ("fork run", ["NEW"]),
+    ("fork run", ["'new'", "blockqnn fork --help"]),
     ("fork nowhere new", ["nowhere", "no such directory"]),
     ("fork run foreign", ["foreign", "holds notes.txt and no run"]),
     ("fork run run", ["run", "holds a run already"]),
@@ -162,7 +165,7 @@ RUNS = [
     ("fork run new --set reward.mu=high", ["reward.mu = 'high'", "valid number"]),
     ("fork garbage new", ["garbage", "no run file"]),
     ("train garbage --out new", ["garbage", "no run file"]),
-    ("show torn", ["torn", "damaged"]),
+    ("show torn", ["torn", "malformed"]),
 ]
 
 
