@@ -302,8 +302,8 @@ def _key(model: type[BaseModel], error: ErrorDetails) -> str:
     *parts, last = error["loc"] or ("",)
     kept = [str(p) for p in parts if isinstance(p, int) or p in known]
     if isinstance(last, int) or last in known or error["type"] in _UNKNOWN:
-        plain = isinstance(last, int) or last.isidentifier()
-        kept.append(str(last) if plain else repr(last[:60]))
+        name = str(last)
+        kept.append(name if isinstance(last, int) or name.isidentifier() else repr(name[:60]))
     return ".".join(kept)
 
 
