@@ -58,7 +58,9 @@ class Values(BaseModel):
 
 class DataSettings(Values):
     source: str = Field("digits", description="digits, DIR, FILE.npz or hf:NAME[:CONFIG]")
-    labels: str | None = Field(None, description="FILE.csv with the columns path, label[, group][, part]")
+    labels: str | None = Field(
+        None, description="FILE.csv with the columns path, label[, group][, part]"
+    )
     image_size: Annotated[tuple[Side, Side], BeforeValidator(height_and_width)] | None = Field(
         None, description="64 or 48x64; null: the median short side, at most 64 (as it is, if all agree)"
     )
@@ -70,9 +72,7 @@ class DataSettings(Values):
     )
     test: Share = Field(0.2, description="share of each class, where the source names no test part")
     validation: Share = Field(1 / 6, description="share of each class of the training data")
-    split_seed: Seed = Field(
-        0, description="never the run's, so that runs share measurements"
-    )
+    split_seed: Seed = Field(0, description="never the run's, so that runs share measurements")
 
 
 class SpaceSettings(Values):

@@ -31,7 +31,7 @@ class OpenRun(NamedTuple):
 
 def create_run(directory: Path | None, preset: str | None, changes: Mapping[str, Any]) -> OpenRun:
     """A new run: everything is checked before anything is written."""
-    from blockqnn.evaluation.data import load
+    from blockqnn.data.dataset import load
 
     if directory is not None:
         refuse_unless_fresh(directory)
@@ -52,7 +52,7 @@ def create_run(directory: Path | None, preset: str | None, changes: Mapping[str,
             image=dataset.image,
             classes=dataset.classes,
             sizes=(len(dataset.train), len(dataset.validation), len(dataset.test)),
-            chance=dataset.chance,
+            chance=dataset.chance(settings.recipe.metric),
         ),
         device=resolve_device(settings.execution.device),
         source_iterations=_complete_iterations(settings.source),
@@ -161,7 +161,7 @@ def _new_directory(name: str) -> Path:
 
 def refuse_changed_data(facts: RunFacts) -> None:
     """InputError unless the data are those that the run began with."""
-    from blockqnn.evaluation.data import load
+    from blockqnn.data.dataset import load
 
     if load(facts.settings.data).digest != facts.data.digest:
         raise InputError(f"data {facts.settings.data.source}: changed since the run began")

@@ -10,8 +10,8 @@ from typing import Any
 from safetensors.torch import save_file
 
 from blockqnn.config import Settings, preset_for, resolve
+from blockqnn.data.dataset import Dataset, load
 from blockqnn.errors import InputError
-from blockqnn.evaluation.data import Dataset, load
 from blockqnn.evaluation.device import resolve_device
 from blockqnn.evaluation.final import Tested, train_and_test
 from blockqnn.network.model import Network
@@ -70,7 +70,7 @@ def train_target(
     model = Model(
         tested[0].network,
         _config(target.block, skeleton, dataset, settings),
-        _metrics(plan, tested),
+        _metrics(plan, tested, settings.recipe.metric),
     )
     if out is not None:
         write(model, out)
@@ -126,10 +126,11 @@ def _config(block: Block, skeleton: Skeleton, dataset: Dataset, settings: Settin
     }
 
 
-def _metrics(plan: NetworkPlan, tested: list[Tested]) -> dict[str, Any]:
+def _metrics(plan: NetworkPlan, tested: list[Tested], metric: str) -> dict[str, Any]:
     """The first seed's numbers, and all readings of the test part with mean and deviation."""
     accuracies = [t.test_accuracy for t in tested]
     return {
+        "metric": metric,
         "test_accuracy": tested[0].test_accuracy,
         "validation_accuracy": tested[0].validation_accuracy,
         "params": plan.params,

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from blockqnn.config import DataSettings
+from blockqnn.data.dataset import Dataset, Part, load
 from blockqnn.errors import InputError
-from blockqnn.evaluation.data import Dataset, Part, load
 
 DIGITS = DataSettings()
 
@@ -381,9 +381,9 @@ def test_a_constant_channel_is_left_unscaled(tmp_path):
 )
 def test_chance_is_the_share_of_the_majority(tmp_path, sizes, chance):
     labels = np.repeat(np.arange(3), sizes)
-    assert load(saved(tmp_path, y_train=labels)).chance == pytest.approx(chance)
+    assert load(saved(tmp_path, y_train=labels)).chance() == pytest.approx(chance)
 
 
 def test_chance_of_digits(digits):
-    assert digits.chance == pytest.approx(100 * 24 / len(digits.validation))
-    assert 10 < digits.chance < 11
+    assert digits.chance() == pytest.approx(100 * 24 / len(digits.validation))
+    assert 10 < digits.chance() < 11

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 import blockqnn
 from blockqnn import InputError, cli, config, parse, search, training
 from blockqnn.config import DataSettings
+from blockqnn.data.dataset import load
 from blockqnn.evaluation import final
-from blockqnn.evaluation.data import load
 from blockqnn.network.model import build
 from blockqnn.network.plan import Image, Skeleton, plan_network
 from runs import TINY
@@ -170,12 +170,12 @@ def test_the_test_part_is_read_once_a_seed_after_the_last_step(tmp_path, monkeyp
 
     def tested(*args):
         events.append("tested")
-        return accuracy(*args)
+        return score(*args)
 
-    take_step, accuracy = torch.optim.Adam.step, final.accuracy
+    take_step, score = torch.optim.Adam.step, final.score
     monkeypatch.setattr(training, "load", watched)
     monkeypatch.setattr(torch.optim.Adam, "step", step)
-    monkeypatch.setattr(final, "accuracy", tested)
+    monkeypatch.setattr(final, "score", tested)
     model = trained(seeds=2, out=tmp_path)
     one = ["step"] * STEPS + ["test part is read", "tested"]
     assert events == one * 2
