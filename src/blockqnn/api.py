@@ -196,8 +196,8 @@ def _executor(facts: RunFacts) -> Executor:
 
 
 def _source(data: str | os.PathLike[str] | None) -> str | None:
-    if data is None or data == "digits":
-        return data
+    if data is None or data == "digits" or str(data).startswith("hf:"):
+        return data if data is None else str(data)
     return str(Path(data).resolve())
 
 

@@ -21,6 +21,8 @@ from blockqnn.report.target import Target
 from blockqnn.space.code import Block
 from blockqnn.version import VERSION
 
+_LARGEST = 224  # pixels of a side where the settings name no size
+
 
 class TrainingFailed(RuntimeError):
     """The network did not learn; nothing was written."""
@@ -55,7 +57,7 @@ def train_target(
     if out is not None:
         _refuse_unless_writable(out)
     settings = _settings(target, source, preset)
-    dataset = load(settings.data)
+    dataset = load(settings.data, _LARGEST)
     if target.facts is None and preset is None:
         side = max(dataset.image.height, dataset.image.width)
         settings = resolve(preset_for(side, len(dataset.train)), {})

@@ -328,7 +328,7 @@ def restarted(monkeypatch: pytest.MonkeyPatch, outcomes: list[tuple[float, float
         return Fitted(5 if stopped else 20, loss)
 
     monkeypatch.setattr(early_stop, "fit", scripted_fit)
-    monkeypatch.setattr(early_stop, "accuracy", lambda *_: now[0])
+    monkeypatch.setattr(early_stop, "score", lambda *_: now[0])
     found = train_early_stop(planned(), *parts(), QUICK.model_copy(update=recipe), chance=50.0, seed=7)
     assert next(script, None) is None
     return found, calls

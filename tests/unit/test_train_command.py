@@ -23,6 +23,7 @@ CODE = "(1,1,3,0,0) (2,1,1,1,0)"
 STEPS = 30
 SEARCH = TINY | {"recipe": {"steps": 20, "learning_rate": 0.01}}
 METRICS = {
+    "metric",
     "test_accuracy",
     "validation_accuracy",
     "params",
@@ -160,8 +161,8 @@ def test_the_test_part_is_read_once_a_seed_after_the_last_step(tmp_path, monkeyp
             events.append(f"{self._name} is read")
             return self._part.images
 
-    def watched(settings):
-        dataset = load(settings)
+    def watched(settings, largest):
+        dataset = load(settings, largest)
         return replace(dataset, test=Watched(dataset.test, "test part"))
 
     def step(optimizer, *args, **kwargs):

@@ -11,7 +11,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from blockqnn.data.source import Pixels, Unreadable
 
 SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"))
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "BMP", "TIFF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)
 
@@ -62,8 +62,9 @@ def _refuse_bomb(image: Image.Image) -> None:
 
 
 def _lies_on_its_side(image: Image.Image) -> bool:
-    """By its EXIF entry. A PNG without one is not asked: that would decode it."""
-    if image.format == "PNG" and "exif" not in image.info:
+    """By its EXIF entry. Pillow turns the size of a TIFF itself; a PNG without an entry is not asked,
+    for that would decode it."""
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
         return False
     return image.getexif().get(_ORIENTATION) in _SIDEWAYS
 

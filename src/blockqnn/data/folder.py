@@ -71,7 +71,7 @@ def files_source(paths: list[str], base: Path) -> ImageFiles:
 
 
 def _walk(path: str, folders: tuple[str, ...], above: frozenset[tuple[int, int]], found: _Found) -> None:
-    """Depth first, by name, without a Path for each of many files. A link to a folder above is not followed again."""
+    """Depth first, by name. A link to a folder above is not followed again. No Path for each file."""
     try:
         here = os.stat(path)  # noqa: PTH116
         identity = here.st_dev, here.st_ino
