@@ -10,7 +10,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from blockqnn.data.source import Pixels, Unreadable
 
-SUFFIXES = frozenset((".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"))
+SUFFIXES = frozenset(("jpg", "jpeg", "png", "webp", "bmp", "tif", "tiff"))
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 _ORIENTATION = 0x0112
 _SIDEWAYS = (5, 6, 7, 8)

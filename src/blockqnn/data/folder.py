@@ -47,9 +47,7 @@ def folder(root: Path) -> Origin:
     found = _Found()
     _walk(str(root.absolute()), (), frozenset(), found)
     if not found.images:
-        raise InputError(
-            f"data {root}: no images in it; read are {', '.join(sorted(s[1:] for s in SUFFIXES))}"
-        )
+        raise InputError(f"data {root}: no images in it; read are {', '.join(sorted(SUFFIXES))}")
     if loose := sum(not folders for folders, _ in found.images):
         files = "1 image lies" if loose == 1 else f"{loose} images lie"
         raise InputError(
@@ -84,7 +82,7 @@ def _walk(path: str, folders: tuple[str, ...], above: frozenset[tuple[int, int]]
     for entry in sorted(visible, key=lambda e: e.name):
         if entry.is_dir():
             _walk(entry.path, (*folders, entry.name), above | {identity}, found)
-        elif os.path.splitext(entry.name)[1].lower() in SUFFIXES and entry.is_file():  # noqa: PTH122
+        elif entry.name.rpartition(".")[2].lower() in SUFFIXES and entry.is_file():
             status = entry.stat()
             file = FileStamp(entry.path, status.st_size, status.st_mtime_ns)
             found.images.append((folders, file))

@@ -69,7 +69,7 @@ def _row(table: Path, values: dict[str, str | None], line: int) -> _Row:
     for needed in ("path", "label"):
         if not given[needed]:
             raise InputError(f"labels {table}, line {line}: no {needed}")
-    if values.get("part") is not None and given["part"] not in _PART:
+    if given["part"] and given["part"] not in _PART:
         raise InputError(
             f"labels {table}, line {line}: part {given['part']!r}; allowed are train, val and test"
         )

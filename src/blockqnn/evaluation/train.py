@@ -11,7 +11,7 @@ from blockqnn.config import Recipe
 from blockqnn.data.dataset import Dataset, Part
 from blockqnn.evaluation import metrics
 
-_EVALUATION_BATCH = 512
+_EVALUATION_BATCH = 128  # the activations of a wide block are what fills a worker's memory
 
 
 @dataclass(frozen=True, eq=False)

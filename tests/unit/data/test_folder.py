@@ -122,7 +122,7 @@ def test_a_part_without_class_folders_is_refused(tmp_path):
 def test_a_class_that_train_lacks_is_refused(tmp_path, name):
     split(tmp_path, train=30, val=15, test=15)
     save_png(tmp_path / name / "yak" / "1.png", IMAGES[0])
-    with pytest.raises(InputError, match="class 'yak' of the .* part has no training images"):
+    with pytest.raises(InputError, match=r"class 'yak' of the .* part has no training images"):
         of(tmp_path)
 
 
