@@ -2,6 +2,8 @@
 
 import csv
 import pickle
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -54,3 +56,13 @@ def write_official(root: Path, images, labels, names=NAMES, protocol: int = 2) -
     meta = {b"label_names": [name.encode() for name in names]}
     (root / "batches.meta").write_bytes(pickle.dumps(meta, protocol=protocol))
     return root
+
+
+def bomb() -> bytes:
+    """A PNG of a few bytes whose header tells of 20000 x 20000 pixels."""
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", 20000, 20000, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")

@@ -78,7 +78,8 @@ def stamp(kind: str, files: Iterable[FileStamp]) -> str:
     """One text for the kind of source and all its files."""
     hashed = blake2b(kind.encode(), digest_size=16)
     for file in files:
-        hashed.update(repr(file).encode("utf-8", "surrogatepass"))
+        line = f"{file.path!r} {file.bytes} {file.modified}\n"
+        hashed.update(line.encode("utf-8", "surrogatepass"))
     return hashed.hexdigest()
 
 

@@ -47,7 +47,7 @@ def test_enlarged_digits_hardly_cry_wolf(tmp_path):
     np.savez(tmp_path / "large.npz", **arrays)
     leaks = [w for w in warnings_of(tmp_path / "large.npz") if "near-duplicate" in w]
     found = [int(word) for w in leaks for word in w.split(" have ")[0].split() if word.isdigit()]
-    assert sum(found[::2]) <= 6  # of 598 images held out
+    assert sum(found[::2]) <= 9  # of 598 images held out
 
 
 def test_clean_photographs_are_quiet(tmp_path):
@@ -110,7 +110,7 @@ def test_identical_images_across_the_parts(tmp_path, side):
 
 def test_changed_copies_are_found_and_others_are_not(tmp_path):
     rng = np.random.default_rng(1)
-    images, labels = smooth(400), np.arange(400) % 3
+    images, labels = smooth(400, side=48), np.arange(400) % 3
     images[300:340] = [varied(image, rng) for image in images[:40]]
     labels[300:340] = labels[:40]
     root = write_folder(tmp_path, images[:300], labels[:300], prefix="train")
@@ -164,6 +164,5 @@ def test_ten_near_duplicates_of_each_and_a_class_of_one_percent(tmp_path):
     assert not any("near-duplicate" in w for w in load(whole).warnings)
     assert any("class two has" in w and "balanced-accuracy" in w for w in load(torn).warnings)
     leaked, kept = measured(torn, "accuracy"), measured(whole, "accuracy")
-    print(leaked, kept, measured(whole, "balanced-accuracy"), measured(torn, "balanced-accuracy"))
     assert leaked > kept + 10
     assert measured(whole, "balanced-accuracy") < kept - 10

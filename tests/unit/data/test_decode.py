@@ -1,8 +1,6 @@
 """From an image file to pixels: every mode and format, rotation, transparency, depth."""
 
 import io
-import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -10,6 +8,7 @@ from PIL import Image
 
 from blockqnn.data.decode import ImageFiles, pillow_is_quiet
 from blockqnn.data.source import Unreadable
+from pictures import bomb
 
 GREY = np.arange(0, 240, 5, dtype=np.uint8).reshape(6, 8)
 COLOUR = np.stack([GREY, GREY[::-1], GREY[:, ::-1]], -1)
@@ -120,16 +119,6 @@ def test_exif_rotation(kind, orientation):
     assert pixels.shape == turned.shape
     far = np.abs(pixels.astype(int) - turned).mean()
     assert far == 0 if kind != "JPEG" else far < 15
-
-
-def bomb() -> bytes:
-    """A PNG of a few bytes whose header tells of 20000 x 20000 pixels."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    header = struct.pack(">IIBBBBB", 20000, 20000, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", b"") + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize(
