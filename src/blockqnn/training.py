@@ -119,6 +119,8 @@ def _config(block: Block, skeleton: Skeleton, dataset: Dataset, settings: Settin
         "image": list(dataset.image),
         "classes": list(dataset.classes),
         "preprocessing": {
+            "size": list(dataset.image_size),
+            "resize": settings.data.resize,
             "scale": "0..1",
             "mean": dataset.mean.tolist(),
             "deviation": dataset.deviation.tolist(),

@@ -26,13 +26,16 @@ _SIDE = 32
 
 def official(root: Path) -> Origin | None:
     """The published files in the directory or in one folder below it; None when there are none."""
-    below = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
-    for directory in (root, *(p for p in below if p.name.startswith("cifar"))):
-        if batches := _batches(directory):
-            names = [directory / n for n in ("batches.meta", "meta") if (directory / n).is_file()]
-            files = [FileStamp.of(path) for path in (*(p for p, _ in batches), *names)]
-            return Origin(stamp("official", files), lambda: _source(directory, batches, names))  # noqa: B023
-    return None
+    below = sorted(path for path in root.glob("cifar*") if path.is_dir())
+    found = {directory: batches for directory in (root, *below) if (batches := _batches(directory))}
+    if not found:
+        return None
+    if len(found) > 1:
+        raise InputError(f"data {root}: holds {', '.join(d.name for d in found)}; name one of them")
+    ((directory, batches),) = found.items()
+    metas = [path for n in ("batches.meta", "meta") if (path := directory / n).is_file()]
+    files = [FileStamp.of(path) for path in (*(path for path, _ in batches), *metas)]
+    return Origin(stamp("official", files), lambda: _source(directory, batches, metas))
 
 
 def _batches(directory: Path) -> list[tuple[Path, int]]:

@@ -127,6 +127,13 @@ def test_the_directory_or_its_parent(tmp_path, protocol, parent):
     assert (len(data.train), len(data.validation), len(data.test)) == (51, 9, 12)
 
 
+def test_two_sets_in_one_directory_are_refused(tmp_path):
+    for name in ("cifar-10-batches-py", "cifar-10-other"):
+        write_official(tmp_path / name, *pictures(72, 32))
+    with pytest.raises(InputError, match="cifar-10-batches-py, cifar-10-other; name one of them"):
+        load(DataSettings(source=str(tmp_path)))
+
+
 def test_without_names_classes_are_numbers(tmp_path):
     write_official(tmp_path, *pictures(72, 32))
     (tmp_path / "batches.meta").unlink()
