@@ -116,7 +116,7 @@ COMMANDS = "search, status, top, show, train"
         ("search --max-params 2M", ["--max-params", "'2M'", "integer"]),
         ("search --max-params 5", ["max_params 5", "no block fits", "346 parameters"]),
         ("search --max-flops 0", ["max_flops", "0", "greater than or equal to 1"]),
-        ("search --data cats", ["cats", "digits or a FILE.npz"]),
+        ("search --data cats", ["cats", "digits, DIR, FILE.npz or hf:NAME"]),
         ("search --data cats.npz", ["cats.npz", "no such file"]),
         ("search --data half.npz", ["half.npz", "lacks y_train, x_test, y_test"]),
         ("search --run foreign", ["foreign", "holds notes.txt and no run"]),
