@@ -1,3 +1,5 @@
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,3 +13,15 @@ def shared_data():
     if not SHARED_DATA.is_dir():
         pytest.skip(f"needs the data folder {SHARED_DATA}")
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Prepared data go to a directory of this session, also those of the processes that it starts."""
+    before = os.environ.get("BLOCKQNN_CACHE")
+    os.environ["BLOCKQNN_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ["BLOCKQNN_CACHE"]
+    else:
+        os.environ["BLOCKQNN_CACHE"] = before

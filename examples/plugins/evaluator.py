@@ -2,7 +2,7 @@
 
 import torch
 
-from blockqnn.evaluation.train import accuracy, on_device
+from blockqnn.evaluation.train import on_device, score
 
 
 def one_cycle(network, dataset, task):
@@ -17,7 +17,7 @@ def one_cycle(network, dataset, task):
         torch.nn.functional.cross_entropy(network(images), labels).backward()
         optimizer.step()
         schedule.step()
-    return accuracy(network, on_device(dataset.validation, dataset, device))
+    return score(network, on_device(dataset.validation, dataset, device), "accuracy")
 
 
 EVALUATORS = {"one-cycle": one_cycle}

@@ -106,11 +106,7 @@ def search(
         "strategy": strategy,
         "evaluator": evaluator,
         "source": None if source is None else os.fspath(source),
-        "data": {
-            "source": None if data is None else os.fspath(data),
-            "labels": None if labels is None else os.fspath(labels),
-            "image_size": image_size,
-        },
+        "data": _data(data, labels, image_size),
         "plan": {"seed": seed, "trials": trials, "budget": budget},
         "space": {"max_params": max_params, "max_flops": max_flops},
         "execution": {"executor": executor, "workers": workers, "device": device},
@@ -166,6 +162,17 @@ def fork(
         return Run(store.directory)
 
 
+def _data(
+    source: str | os.PathLike[str] | None,
+    labels: str | os.PathLike[str] | None,
+    image_size: int | str | tuple[int, int] | None,
+) -> dict[str, Any]:
+    """The settings of the data that were named; None where they were not."""
+    paths = {"source": source, "labels": labels}
+    named = {key: None if path is None else os.fspath(path) for key, path in paths.items()}
+    return {**named, "image_size": image_size}
+
+
 def _changes(
     config: str | os.PathLike[str] | None, preset: str | None, layers: Sequence[Mapping[str, Any]]
 ) -> tuple[str | None, dict[str, Any]]:
@@ -194,6 +201,8 @@ def train(
     skeleton: str | None = None,
     repeats: tuple[int, ...] | None = None,
     widths: tuple[int, ...] | None = None,
+    labels: str | os.PathLike[str] | None = None,
+    image_size: int | str | tuple[int, int] | None = None,
     seeds: int = 1,
     device: str = "auto",
     plugins: Sequence[str | os.PathLike[str]] = (),
@@ -209,7 +218,7 @@ def train(
     found = Target(target) if isinstance(target, Block) else find(target, load(named(plugins)))
     return train_target(
         found,
-        source=None if data is None else os.fspath(data),
+        data=given(_data(data, labels, image_size)),
         preset=preset,
         skeleton=found.skeleton(skeleton, repeats, widths),
         seeds=seeds,
@@ -226,6 +235,8 @@ def _search(
     line = LiveLine(facts) if live else None
     if line:
         line.note(f"run {store.directory}: {_summary(facts)}")
+        for text in (*facts.data.notes, *(f"warning: {warning}" for warning in facts.data.warnings)):
+            line.note(text)
     executor = LazyExecutor(lambda: _executor(facts))
     try:
         run_loop(

@@ -266,6 +266,8 @@ def train(
     skeleton: SkeletonName = None,
     repeats: Repeats = None,
     widths: Widths = None,
+    image_size: ImageSize = None,
+    labels: Labels = None,
     seeds: Annotated[int, typer.Option(min=1, help="Models to train; each is tested once.")] = 1,
     device: Device = None,
     plugin: Plugins = None,
@@ -281,6 +283,8 @@ def train(
         skeleton=skeleton,
         repeats=_numbers(repeats, "--repeats", ","),
         widths=_numbers(widths, "--widths", ","),
+        labels=labels,
+        image_size=image_size,
         seeds=seeds,
         device=device or "auto",
         plugins=plugin or (),
@@ -318,6 +322,8 @@ def _print_status(run: Path, as_json: bool) -> None:
         + (f" ({kinds})" if kinds else "")
         + f", {counts['running']} in flight; {counts['redrawn']} proposals over a limit"
     )
+    for warning in view.facts.data.warnings:
+        print(f"warning: {warning}")
     left, budget = view.seconds_left(), view.budget
     if budget is not None:
         print(f"{budget.share:.0%} of {duration(budget.seconds)} spent{_expected(view)}")

@@ -63,7 +63,7 @@ def new_facts(
 
     Nothing is written. Raises InputError for settings, data and limits that no run can have.
     """
-    from blockqnn.evaluation.data import load
+    from blockqnn.data.dataset import load
     from blockqnn.evaluation.device import resolve_device
 
     changes, extensions = with_plugins(changes, plugins)
@@ -83,7 +83,9 @@ def new_facts(
             image=dataset.image,
             classes=dataset.classes,
             sizes=(len(dataset.train), len(dataset.validation), len(dataset.test)),
-            chance=dataset.chance,
+            chance=dataset.chance(settings.recipe.metric),
+            warnings=dataset.warnings,
+            notes=dataset.notes,
         ),
         device=resolve_device(settings.execution.device),
         source_iterations=_complete_iterations(settings.source),
@@ -254,7 +256,7 @@ def _new_directory(name: str) -> Path:
 
 def refuse_changed_data(facts: RunFacts) -> None:
     """InputError unless the data are those that the run began with."""
-    from blockqnn.evaluation.data import load
+    from blockqnn.data.dataset import load
 
     if load(facts.settings.data).digest != facts.data.digest:
         raise InputError(f"data {facts.settings.data.source}: changed since the run began")

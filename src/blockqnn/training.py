@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
@@ -9,9 +10,9 @@ from typing import Any
 
 from safetensors.torch import save_file
 
-from blockqnn.config import Settings, preset_for, resolve
+from blockqnn.config import DataSettings, Settings, changed, preset_for, resolve
+from blockqnn.data.dataset import Dataset, load
 from blockqnn.errors import InputError
-from blockqnn.evaluation.data import Dataset, load
 from blockqnn.evaluation.device import resolve_device
 from blockqnn.evaluation.final import Tested, train_and_test
 from blockqnn.network.model import Network
@@ -21,6 +22,8 @@ from blockqnn.report.target import Target
 from blockqnn.setup import located
 from blockqnn.space.code import Block
 from blockqnn.version import VERSION
+
+_LARGEST = 224  # pixels of a side where the settings name no size
 
 
 class TrainingFailed(RuntimeError):
@@ -39,7 +42,7 @@ class Model:
 def train_target(
     target: Target,
     *,
-    source: str | None,
+    data: Mapping[str, Any],
     preset: str | None,
     skeleton: Skeleton,
     seeds: int,
@@ -55,11 +58,12 @@ def train_target(
         raise InputError(f"seeds {seeds}: at least 1")
     if out is not None:
         _refuse_unless_writable(out)
-    settings = _settings(target, source, preset)
-    dataset = load(settings.data)
+    settings = _settings(target, data, preset)
+    dataset = load(settings.data, _LARGEST)
     if target.facts is None and preset is None:
         side = max(dataset.image.height, dataset.image.width)
-        settings = resolve(preset_for(side, len(dataset.train)), {})
+        chosen = resolve(preset_for(side, len(dataset.train)), {})
+        settings = chosen.model_copy(update={"data": settings.data})
     plan = plan_network(target.block, skeleton, dataset.image, len(dataset.classes))
     device = resolve_device(device)
     tested = []
@@ -71,7 +75,7 @@ def train_target(
     model = Model(
         tested[0].network,
         _config(target.block, skeleton, dataset, settings),
-        _metrics(plan, tested),
+        _metrics(plan, tested, settings.recipe.metric),
     )
     if out is not None:
         write(model, out)
@@ -96,14 +100,21 @@ def _refuse_unless_writable(out: Path) -> None:
         raise InputError(f"out {out}: {there} is not a directory that can be written")
 
 
-def _settings(target: Target, source: str | None, preset: str | None) -> Settings:
-    """The preset's settings, else the run's own, for the data that was named, else the run's."""
-    run = target.facts.settings if target.facts else None
-    settings = run if run and preset is None else resolve(preset or "standard", {})
-    data = run.data if run else settings.data
-    if source is not None:
-        data = data.model_copy(update={"source": source})
-    return located(settings.model_copy(update={"data": data}))
+def _settings(target: Target, data: Mapping[str, Any], preset: str | None) -> Settings:
+    """The preset's settings, else the run's own, for the data that were named, else the run's.
+
+    `data` are the settings of data that were named, not None. The run's own images keep their size.
+    """
+    run = target.facts
+    own = run.settings if run and preset is None else resolve(preset or "standard", {})
+    if "source" in data or "labels" in data:
+        fresh = DataSettings(split_seed=own.data.split_seed)
+        return located(changed(own.model_copy(update={"data": fresh}), {"data": data}))
+    if run:
+        size = run.settings.data.image_size or (run.data.image.height, run.data.image.width)
+        kept = run.settings.data.model_copy(update={"image_size": size})
+        own = own.model_copy(update={"data": kept})
+    return located(changed(own, {"data": data}))
 
 
 def _config(block: Block, skeleton: Skeleton, dataset: Dataset, settings: Settings) -> dict[str, Any]:
@@ -118,6 +129,8 @@ def _config(block: Block, skeleton: Skeleton, dataset: Dataset, settings: Settin
         "image": list(dataset.image),
         "classes": list(dataset.classes),
         "preprocessing": {
+            "size": list(dataset.image_size),
+            "resize": settings.data.resize,
             "scale": "0..1",
             "mean": dataset.mean.tolist(),
             "deviation": dataset.deviation.tolist(),
@@ -127,10 +140,11 @@ def _config(block: Block, skeleton: Skeleton, dataset: Dataset, settings: Settin
     }
 
 
-def _metrics(plan: NetworkPlan, tested: list[Tested]) -> dict[str, Any]:
+def _metrics(plan: NetworkPlan, tested: list[Tested], metric: str) -> dict[str, Any]:
     """The first seed's numbers, and all readings of the test part with mean and deviation."""
     accuracies = [t.test_accuracy for t in tested]
     return {
+        "metric": metric,
         "test_accuracy": tested[0].test_accuracy,
         "validation_accuracy": tested[0].validation_accuracy,
         "params": plan.params,

@@ -18,7 +18,8 @@ import blockqnn
 from blockqnn import InputError, Run, api, search
 from blockqnn.api import Interrupted
 from blockqnn.config import Settings
-from blockqnn.evaluation import data, early_stop
+from blockqnn.data import dataset
+from blockqnn.evaluation import early_stop
 from blockqnn.records import Failure, Measurement
 from blockqnn.report import rows
 from blockqnn.runtime.store import Store
@@ -326,13 +327,13 @@ class Sealed:
 
 
 def test_search_reads_nothing_of_the_test_part(finished, tmp_path, monkeypatch):
-    whole = data.load
+    whole = dataset.load
 
     def load(settings):
         dataset = whole(settings)
         return replace(dataset, test=Sealed(dataset.test))
 
-    for module in (data, early_stop):
+    for module in (dataset, early_stop):
         monkeypatch.setattr(module, "load", load)
     status = tiny(tmp_path / "run").status()
     assert "error" not in status["failures"]

@@ -17,6 +17,7 @@ LAYERS = (
     ("records",),
     ("network.plan",),
     ("config",),
+    ("data",),
     ("config_file",),
     ("strategy",),
     ("plugins",),
@@ -85,6 +86,7 @@ def test_no_import_cycle():
         "import blockqnn.runtime.search, blockqnn.runtime.store, blockqnn.runtime.local,"
         " blockqnn.runtime.worker, blockqnn.runtime.facts",
         "import blockqnn.network.plan, blockqnn.plugins, blockqnn.strategy.own",
+        "import blockqnn.data.dataset",
         "import blockqnn.report.rows, blockqnn.report.drawing, blockqnn.report.live",
         "import blockqnn.tables.chain",
         "import blockqnn.cli, blockqnn.api",

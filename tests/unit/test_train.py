@@ -14,18 +14,18 @@ import torch
 from torch import Tensor, nn
 
 from blockqnn.config import DataSettings, Recipe, Settings, resolve
+from blockqnn.data.dataset import Dataset, Part, load
 from blockqnn.errors import InputError
 from blockqnn.evaluation import early_stop, train
-from blockqnn.evaluation.data import Dataset, Part, load
 from blockqnn.evaluation.early_stop import EarlyStopEvaluator, Trained, make_evaluator, train_early_stop
 from blockqnn.evaluation.train import (
     DevicePart,
     Fitted,
-    accuracy,
     batches_per_epoch,
     fit,
     learning_rate_at,
     on_device,
+    score,
     total_steps,
 )
 from blockqnn.network.model import build
@@ -221,7 +221,7 @@ def test_fit_learns():
     network = build(planned(), 0)
     fitted = fit(network, training, QUICK, learning_rate=0.01, seed=0)
     assert 0 < fitted.loss < 0.6  # below ln 2, that of a guess
-    assert accuracy(network, validation) == 100
+    assert score(network, validation, "accuracy") == 100
 
 
 @pytest.mark.parametrize(
@@ -253,7 +253,7 @@ def test_after_the_judge_training_goes_on_as_without_it():
         QUICK,
         learning_rate=0.01,
         seed=0,
-        judge=lambda: accuracy(judged, validation) >= 0,
+        judge=lambda: score(judged, validation, "accuracy") >= 0,
         judge_at=7,
     )
     assert equal(weights(plain), weights(judged))
@@ -301,13 +301,13 @@ def test_accuracy_is_the_percentage_of_right_answers(size, right):
     labels = torch.where(torch.arange(size) >= size - right, answers, (answers + 3) % 10)
     images = answers.to(torch.uint8).reshape(-1, 1, 1, 1)
     unscaled = torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1)
-    assert accuracy(Scripted(), DevicePart(images, labels, *unscaled)) == 100 * right / size
+    assert score(Scripted(), DevicePart(images, labels, *unscaled), "accuracy") == 100 * right / size
 
 
 def test_accuracy_changes_no_weight_and_no_running_statistic():
     network = build(planned(), 0)
     before = weights(network)
-    accuracy(network, parts()[1])
+    score(network, parts()[1], "accuracy")
     assert equal(weights(network), before)
 
 
@@ -328,7 +328,7 @@ def restarted(monkeypatch: pytest.MonkeyPatch, outcomes: list[tuple[float, float
         return Fitted(5 if stopped else 20, loss)
 
     monkeypatch.setattr(early_stop, "fit", scripted_fit)
-    monkeypatch.setattr(early_stop, "accuracy", lambda *_: now[0])
+    monkeypatch.setattr(early_stop, "score", lambda *_: now[0])
     found = train_early_stop(planned(), *parts(), QUICK.model_copy(update=recipe), chance=50.0, seed=7)
     assert next(script, None) is None
     return found, calls

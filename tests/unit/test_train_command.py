@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 import blockqnn
 from blockqnn import InputError, cli, config, parse, search, training
 from blockqnn.config import DataSettings
+from blockqnn.data.dataset import load
 from blockqnn.evaluation import final
-from blockqnn.evaluation.data import load
 from blockqnn.network.model import build
 from blockqnn.network.plan import Image, Skeleton, plan_network
 from runs import TINY
@@ -23,6 +23,7 @@ CODE = "(1,1,3,0,0) (2,1,1,1,0)"
 STEPS = 30
 SEARCH = TINY | {"recipe": {"steps": 20, "learning_rate": 0.01}}
 METRICS = {
+    "metric",
     "test_accuracy",
     "validation_accuracy",
     "params",
@@ -160,8 +161,8 @@ def test_the_test_part_is_read_once_a_seed_after_the_last_step(tmp_path, monkeyp
             events.append(f"{self._name} is read")
             return self._part.images
 
-    def watched(settings):
-        dataset = load(settings)
+    def watched(settings, largest):
+        dataset = load(settings, largest)
         return replace(dataset, test=Watched(dataset.test, "test part"))
 
     def step(optimizer, *args, **kwargs):
@@ -170,12 +171,12 @@ def test_the_test_part_is_read_once_a_seed_after_the_last_step(tmp_path, monkeyp
 
     def tested(*args):
         events.append("tested")
-        return accuracy(*args)
+        return score(*args)
 
-    take_step, accuracy = torch.optim.Adam.step, final.accuracy
+    take_step, score = torch.optim.Adam.step, final.score
     monkeypatch.setattr(training, "load", watched)
     monkeypatch.setattr(torch.optim.Adam, "step", step)
-    monkeypatch.setattr(final, "accuracy", tested)
+    monkeypatch.setattr(final, "score", tested)
     model = trained(seeds=2, out=tmp_path)
     one = ["step"] * STEPS + ["test part is read", "tested"]
     assert events == one * 2

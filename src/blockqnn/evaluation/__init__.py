@@ -1,1 +1,1 @@
-"""From a network to a measurement: data, the one training loop, the early-stop evaluation."""
+"""From a network to a measurement: the one training loop, the early-stop evaluation."""

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 
 from blockqnn.config import Recipe, Settings
+from blockqnn.data.dataset import Dataset, load
 from blockqnn.errors import InputError
-from blockqnn.evaluation.data import Dataset, load
 from blockqnn.evaluation.device import fingerprint, use_one_thread
 from blockqnn.evaluation.own import OwnEvaluator, seed_all
-from blockqnn.evaluation.train import DevicePart, accuracy, batches_per_epoch, fit, on_device
+from blockqnn.evaluation.train import DevicePart, batches_per_epoch, fit, on_device, score
 from blockqnn.network.model import Network, build
 from blockqnn.network.plan import NetworkPlan, plan_network
 from blockqnn.plugins import load as load_plugins
@@ -53,7 +53,7 @@ def train_early_stop(
 
         def judge(network: Network = network) -> bool:
             nonlocal learned
-            learned = accuracy(network, validation) > chance
+            learned = score(network, validation, recipe.metric) > chance
             return learned
 
         fitted = fit(
@@ -66,7 +66,7 @@ def train_early_stop(
             judge_at=judge_at,
         )
         if learned:
-            percent = accuracy(network, validation)
+            percent = score(network, validation, recipe.metric)
             if not (math.isfinite(fitted.loss) and math.isfinite(percent)):
                 return Failure(kind="non_finite", detail=f"loss or logits after {fitted.steps} steps")
             return Trained(network, percent, fitted.steps, restart)
@@ -90,7 +90,7 @@ class EarlyStopEvaluator:
         self._image, self._classes = dataset.image, len(dataset.classes)
         self._training = on_device(dataset.train, dataset, device)
         self._validation = on_device(dataset.validation, dataset, device)
-        self._chance = dataset.chance
+        self._chance = dataset.chance(settings.recipe.metric)
         self.fingerprint = fingerprint(device)
 
     def __call__(self, task: Task) -> Measurement | Failure:

@@ -5,10 +5,10 @@ import time
 from dataclasses import dataclass
 
 from blockqnn.config import Recipe
-from blockqnn.evaluation.data import Dataset
+from blockqnn.data.dataset import Dataset
 from blockqnn.evaluation.device import use_one_thread
 from blockqnn.evaluation.early_stop import train_early_stop
-from blockqnn.evaluation.train import accuracy, on_device
+from blockqnn.evaluation.train import on_device, score
 from blockqnn.network.model import Network
 from blockqnn.network.plan import NetworkPlan
 from blockqnn.records import Failure
@@ -16,7 +16,7 @@ from blockqnn.records import Failure
 
 @dataclass(frozen=True, eq=False)
 class Tested:
-    """A trained network; accuracies in percent."""
+    """A trained network; accuracies in percent, measured by the recipe's metric."""
 
     network: Network
     seed: int
@@ -37,12 +37,12 @@ def train_and_test(
         on_device(dataset.train, dataset, device),
         on_device(dataset.validation, dataset, device),
         recipe,
-        chance=dataset.chance,
+        chance=dataset.chance(recipe.metric),
         seed=seed,
     )
     if isinstance(trained, Failure):
         return trained
-    test_accuracy = accuracy(trained.network, on_device(dataset.test, dataset, device))
+    test_accuracy = score(trained.network, on_device(dataset.test, dataset, device), recipe.metric)
     if not math.isfinite(test_accuracy):
         return Failure(kind="non_finite", detail="logits of test images")
     seconds = time.monotonic() - begin

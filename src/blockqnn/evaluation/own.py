@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from blockqnn.config import Settings
-from blockqnn.evaluation.data import Dataset, Part
+from blockqnn.data.dataset import Dataset, Part
 from blockqnn.evaluation.device import fingerprint, use_one_thread
 from blockqnn.network.model import Network, build
 from blockqnn.network.plan import plan_network

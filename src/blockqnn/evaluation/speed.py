@@ -3,9 +3,9 @@
 import time
 
 from blockqnn.config import Recipe
-from blockqnn.evaluation.data import Dataset
+from blockqnn.data.dataset import Dataset
 from blockqnn.evaluation.device import use_one_thread
-from blockqnn.evaluation.train import accuracy, fit, on_device, total_steps
+from blockqnn.evaluation.train import fit, on_device, score, total_steps
 from blockqnn.network.model import build
 from blockqnn.network.plan import NetworkPlan
 
@@ -31,6 +31,6 @@ def candidate_seconds(plan: NetworkPlan, dataset: Dataset, recipe: Recipe, devic
 
     trained(_WARM)
     begin = time.monotonic()
-    accuracy(network, on_device(dataset.validation, dataset, device))
+    score(network, on_device(dataset.validation, dataset, device), recipe.metric)
     judged = time.monotonic() - begin
     return steps * trained(_TIMED) / _TIMED + 2 * judged  # after the first epoch, and at the end

@@ -1,4 +1,4 @@
-"""The one training loop, and accuracy. Data live on the device as uint8."""
+"""The one training loop, and the score of a network. Data live on the device as uint8."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -8,14 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from blockqnn.config import Recipe
-from blockqnn.evaluation.data import Dataset, Part
+from blockqnn.data.dataset import Dataset, Part
+from blockqnn.evaluation import metrics
 
-_EVALUATION_BATCH = 512
+_EVALUATION_BATCH = 128  # the activations of a wide block are what fills a worker's memory
 
 
 @dataclass(frozen=True, eq=False)
 class DevicePart:
-    """Images uint8 [N, C, H, W] and labels [N] on a device, with the channels' normalisation."""
+    """Images uint8 [N, H, W, C] and labels [N] on a device, with the channels' normalisation."""
 
     images: Tensor
     labels: Tensor
@@ -27,13 +28,14 @@ class DevicePart:
 
     def batch(self, index: Tensor | slice) -> tuple[Tensor, Tensor]:
         """Normalised images [B, C, H, W] float32, and labels [B]."""
-        images = (self.images[index].float() - self.mean) / self.deviation
+        images = self.images[index].permute(0, 3, 1, 2)
+        images = (images.float() - self.mean) / self.deviation
         return images.contiguous(memory_format=torch.channels_last), self.labels[index]
 
 
 def on_device(part: Part, dataset: Dataset, device: str) -> DevicePart:
-    """A part of the data set, moved once."""
-    images = torch.from_numpy(part.images).permute(0, 3, 1, 2).contiguous()
+    """A part of the data set, moved once. On the CPU nothing is copied: processes share the file."""
+    images = torch.from_numpy(part.images)
     labels = torch.from_numpy(part.labels)
     scale = [torch.tensor(v * 255, dtype=torch.float32) for v in (dataset.mean, dataset.deviation)]
     mean, deviation = (s.reshape(1, -1, 1, 1).to(device) for s in scale)
@@ -115,14 +117,16 @@ def _batches(images: int, recipe: Recipe, seed: int, device: torch.device) -> It
 
 
 @torch.inference_mode()
-def accuracy(network: nn.Module, part: DevicePart) -> float:
-    """Percent of the part that the network classifies right; NaN when a logit is not finite."""
+def score(network: nn.Module, part: DevicePart, metric: str) -> float:
+    """The metric of the network on the part, in percent; NaN when a logit is not finite."""
     network.eval()
     finite = torch.ones((), dtype=torch.bool, device=part.labels.device)
-    right = torch.zeros((), dtype=torch.long, device=part.labels.device)
+    table = None
     for begin in range(0, len(part), _EVALUATION_BATCH):
         images, labels = part.batch(slice(begin, begin + _EVALUATION_BATCH))
         logits = network(images)
         finite &= logits.isfinite().all()
-        right += (logits.argmax(1) == labels).sum()
-    return 100.0 * int(right) / len(part) if finite else math.nan
+        if table is None:
+            table = metrics.no_confusions(logits.shape[1], logits.device)
+        metrics.count(table, labels, logits.argmax(1))
+    return metrics.measured(table, metric) if table is not None and finite else math.nan

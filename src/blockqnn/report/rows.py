@@ -111,6 +111,7 @@ class RunView:
             "failures": dict(failures),
             "budget": self.budget and {**vars(self.budget), "share": self.budget.share},
             "best": vars(best[0]) if best else None,
+            "warnings": list(self.facts.data.warnings),
             "trajectory": fold.trajectory(self.strategy),
             "seconds": round(self.seconds, 1),
         }

@@ -92,7 +92,7 @@ def count_codes(mdp: BlockSpace) -> int:
 
 def _timed(plans: Sequence[NetworkPlan], facts: RunFacts) -> tuple[float, ...]:
     """Seconds of candidates spread evenly over the activations, which tell most of what one costs."""
-    from blockqnn.evaluation.data import load
+    from blockqnn.data.dataset import load
     from blockqnn.evaluation.speed import candidate_seconds
 
     dataset = load(facts.settings.data)

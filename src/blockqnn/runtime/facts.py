@@ -38,7 +38,9 @@ class DataFacts(BaseModel):
     image: Image
     classes: tuple[str, ...]
     sizes: tuple[int, int, int]  # images of the training, validation and test part
-    chance: float  # percent of the validation part in the majority class
+    chance: float  # percent that always the same answer gets on the validation part
+    warnings: tuple[str, ...] = ()  # one line each, for people
+    notes: tuple[str, ...] = ()
 
 
 class OperationFacts(BaseModel):

@@ -1,0 +1,145 @@
+"""Prepared data on disk, each set below its key; whoever is first prepares, all others map."""
+
+import atexit
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from platformdirs import user_cache_dir
+
+from blockqnn.config import DataSettings
+from blockqnn.data.source import Labels, Pixels
+from blockqnn.errors import InputError
+
+IMAGES, LABELS, META = "images.npy", "labels.npy", "meta.json"
+_FORMAT = 1
+_ABANDONED = 24 * 3600  # seconds after which a killed process's preparation is swept away
+_SETTINGS = {"image_size", "resize", "unreadable", "test", "validation", "split_seed"}
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """All parts one after another: images [N, H, W, C], mapped; labels [N]; and what is known of them.
+
+    A write into the images would stay in this process: the file is mapped copy-on-write.
+    """
+
+    images: Pixels
+    labels: Labels
+    meta: dict[str, Any]
+    warnings: tuple[str, ...] = ()
+
+
+def key(stamp: str, settings: DataSettings, largest: int) -> str:
+    """Another one for another format, other files or other settings of the preparation."""
+    values = settings.model_dump(mode="json", include=_SETTINGS)
+    parts = (_FORMAT, stamp, sorted(values.items()), largest)
+    return blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+
+def root() -> Path:
+    """$BLOCKQNN_CACHE, or the user's cache directory."""
+    return Path(os.environ.get("BLOCKQNN_CACHE") or user_cache_dir("blockqnn")) / "data"
+
+
+def prepared(name: str, prepare: Callable[[Path], None]) -> Prepared:
+    """The entry of this key, made by `prepare` in a directory of its own if it is not there yet.
+
+    The directory gets its name only when it is complete, so an entry is whole or absent; one that
+    is damaged is made again. Nothing stays behind when `prepare` raises.
+    """
+    place = root()
+    warnings: tuple[str, ...] = ()
+    if found := _read(place / name):
+        return found
+    if reason := _not_writable(place):
+        warnings = (f"cache {place} cannot be written ({reason}): every process prepares the data anew",)
+        place = _temporary()
+    found = _read(place / name) or _made(place, name, prepare)
+    return replace(found, warnings=warnings)
+
+
+def _read(entry: Path) -> Prepared | None:
+    """The entry, or None when it is absent or not whole."""
+    try:
+        meta = json.loads((entry / META).read_text())
+        images: NDArray[Any] = np.load(entry / IMAGES, mmap_mode="c", allow_pickle=False)
+        labels: NDArray[Any] = np.load(entry / LABELS, allow_pickle=False)
+        whole = (
+            images.shape == tuple(meta["shape"])
+            and images.dtype == np.uint8
+            and (entry / IMAGES).stat().st_size == meta["bytes"]
+            and labels.shape == images.shape[:1] == (sum(meta["sizes"]),)
+            and labels.dtype == np.int64
+            and 0 <= labels.min() <= labels.max() < len(meta["classes"])
+        )
+    except (OSError, ValueError, EOFError, KeyError, TypeError):
+        return None
+    return Prepared(images.view(np.ndarray), labels, meta) if whole else None
+
+
+def _made(place: Path, name: str, prepare: Callable[[Path], None]) -> Prepared:
+    _sweep(place)
+    work = Path(tempfile.mkdtemp(prefix=".", dir=place))
+    try:
+        prepare(work)
+        _put(work, place / name)
+        found = _read(place / name)
+    except OSError as error:
+        raise InputError(f"cache {place}: cannot hold the data ({error.strerror})") from None
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    if found is None:
+        raise InputError(f"cache {place}: the entry {name} was damaged as soon as it was written")
+    return found
+
+
+def _put(work: Path, entry: Path) -> None:
+    """Names the complete directory. Another process may have been faster: its entry is kept if whole."""
+    with suppress(OSError):
+        work.rename(entry)
+        return
+    if _read(entry) is None:
+        aside = Path(tempfile.mkdtemp(prefix=".", dir=entry.parent))
+        with suppress(OSError):
+            entry.rename(aside / "damaged")
+        shutil.rmtree(aside, ignore_errors=True)
+        with suppress(OSError):
+            work.rename(entry)
+
+
+def _not_writable(place: Path) -> str:
+    """Why no entry can be made here; empty when one can."""
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        Path(tempfile.mkdtemp(prefix=".", dir=place)).rmdir()
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""
+
+
+@cache
+def _temporary() -> Path:
+    """One directory for this process, gone when it ends."""
+    place = tempfile.mkdtemp(prefix="blockqnn-")
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    return Path(place)
+
+
+def _sweep(place: Path) -> None:
+    """Removes what killed processes left long ago."""
+    for path in place.glob(".*"):
+        with suppress(OSError):
+            if path.stat().st_mtime < time.time() - _ABANDONED:
+                shutil.rmtree(path)

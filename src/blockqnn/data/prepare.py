@@ -1,0 +1,308 @@
+"""From a source to the prepared files: decoded, of one size, in canonical order, split.
+
+In memory at once are a few images and some 100 bytes for each of them: pixels go through files.
+"""
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import blake2b, sha256
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from blockqnn.config import DataSettings
+from blockqnn.data import advice, split
+from blockqnn.data.cache import IMAGES, LABELS, META
+from blockqnn.data.decode import pillow_is_quiet
+from blockqnn.data.duplicates import Hashes, across, perceptual_hash
+from blockqnn.data.resize import Size, common_size, fitted
+from blockqnn.data.source import PARTS, TEST, TRAIN, VALIDATION, Labels, Pixels, Source, Unreadable
+from blockqnn.errors import InputError
+
+_DRAFT = "draft"
+_THREADS = min(8, os.cpu_count() or 1)
+_PIECE = 64  # images of one task
+_ROUND = _PIECE * _THREADS * 4
+_ROWS = 1024  # images copied at once
+
+
+def prepare(source: Source, settings: DataSettings, largest: int, directory: Path) -> None:
+    """Writes images.npy, labels.npy and meta.json into the directory.
+
+    Raises InputError that begins with the source and says what is wrong with it.
+    """
+    try:
+        _prepare(source, settings, largest, directory)
+    except InputError as error:
+        where = settings.source if settings.labels is None else settings.labels
+        raise InputError(f"data {where}: {error}") from None
+
+
+def _prepare(source: Source, settings: DataSettings, largest: int, directory: Path) -> None:
+    _refuse_classes(source.classes, source.labels, source.parts)
+    draft = directory / _DRAFT
+    with pillow_is_quiet(), ThreadPoolExecutor(_THREADS) as threads:
+        size = settings.image_size or _common_size(source, largest, threads)
+        drafted = _decoded(source, size, settings.resize, draft, threads)
+    warnings = _unreadable(drafted.failures, len(source.labels), settings)
+    kept = drafted.numbers
+    labels, parts = source.labels[kept], source.parts[kept]
+    _refuse_classes(source.classes, labels, parts)
+    groups = _groups(source, kept)
+    canonical = np.lexsort((groups, drafted.digests[:, 1], drafted.digests[:, 0], labels))
+    order, sizes = _split(labels[canonical], parts[canonical], groups[canonical], source, settings)
+    order = canonical[order]
+    images = _copied(draft, drafted, order, directory / IMAGES)
+    draft.unlink()
+    labels = labels[order]
+    np.save(directory / LABELS, labels)
+    mean, deviation, digest = _measured(images, labels, sizes)
+    if not (deviation > 1e-6).any():
+        raise InputError("all training images are the same")
+    pairs = across(sizes[0], images, drafted.digests[order], drafted.hashes[order])
+    example = [source.images.name(int(kept[order[i]])) for i in pairs[0]] if pairs else []
+    warnings += (
+        advice.of_leaks(pairs, sizes, example)
+        + advice.of_validation(sizes[VALIDATION])
+        + advice.of_classes(source.classes, labels)
+        + advice.of_sizes(drafted.shrunk, size)
+    )
+    meta = {
+        "name": source.name,
+        "classes": source.classes,
+        "sizes": sizes,
+        "shape": images.shape,
+        "bytes": (directory / IMAGES).stat().st_size,
+        "mean": mean.tolist(),
+        "deviation": np.where(deviation > 1e-6, deviation, 1.0).tolist(),
+        "digest": digest,
+        "warnings": warnings,
+        "notes": source.notes,
+    }
+    (directory / META).write_text(json.dumps(meta))
+
+
+def _refuse_classes(classes: tuple[str, ...], labels: Labels, parts: NDArray[np.int8]) -> None:
+    """InputError unless the training part has two classes or more, and every class of the others."""
+    seen = np.bincount(labels[parts == TRAIN], minlength=len(classes))
+    for part in (VALIDATION, TEST):
+        for label in np.unique(labels[parts == part]):
+            if not seen[label]:
+                raise InputError(
+                    f"class {classes[label]!r} of the {PARTS[part]} part has no training images"
+                )
+    present = [name for name, count in zip(classes, seen, strict=True) if count]
+    if len(present) < len(classes):
+        lost = next(name for name, count in zip(classes, seen, strict=True) if not count)
+        raise InputError(f"class {lost!r} has no image that can be read")
+    if len(present) < 2:
+        raise InputError(
+            f"fewer than 2 classes, only {', '.join(present) or 'none'}; at least 2 are needed"
+        )
+
+
+T = TypeVar("T")
+
+
+def _each(
+    count: int, threads: ThreadPoolExecutor, do: Callable[[int], T]
+) -> Iterable[tuple[int, T | Unreadable]]:
+    """`do` of every number in order, or the Unreadable it raised; in threads, a round ahead at most."""
+
+    def piece(numbers: Sequence[int]) -> list[T | Unreadable]:
+        results: list[T | Unreadable] = []
+        for number in numbers:
+            try:
+                results.append(do(number))
+            except Unreadable as error:
+                results.append(error)
+        return results
+
+    for numbers in _chunks(range(count), _ROUND):
+        done = threads.map(piece, _chunks(numbers, _PIECE))
+        yield from zip(numbers, (result for results in done for result in results), strict=True)
+
+
+def _chunks(numbers: range, length: int) -> Iterable[range]:
+    return (numbers[begin : begin + length] for begin in range(0, len(numbers), length))
+
+
+def _common_size(source: Source, largest: int, threads: ThreadPoolExecutor) -> Size:
+    """From the headers alone. Where none can be read the size does not matter."""
+    found = _each(len(source.images), threads, source.images.size)
+    sizes = [size for _, size in found if not isinstance(size, Unreadable)]
+    return common_size(sizes, largest) if sizes else (1, 1)
+
+
+class _One(NamedTuple):
+    """An image of the final size, and what is known of it."""
+
+    pixels: Pixels
+    grey: bool
+    digest: bytes
+    hash: int
+    shrunk: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Drafted:
+    """What was decoded, in the source's order: the draft file has one image a row."""
+
+    numbers: NDArray[np.int64]  # of the images that could be read
+    digests: Hashes  # [N, 2], equal for identical images, also of grey ones stored in colour
+    hashes: Hashes  # [N]
+    shrunk: NDArray[np.float64]  # [N], short side before over short side now
+    grey: bool  # all images, so that one channel says everything
+    shape: tuple[int, int, int]  # of a row in the draft
+    failures: list[tuple[str, str]]  # name and reason
+
+
+def _decoded(source: Source, size: Size, how: str, draft: Path, threads: ThreadPoolExecutor) -> _Drafted:
+    """Every image brought to the size and written one after another."""
+
+    def one(number: int) -> _One:
+        image = source.images.read(number)
+        shrunk = min(image.shape[:2]) / min(size)
+        pixels = np.ascontiguousarray(fitted(image, size, how))
+        grey = pixels.shape[2] == 1 or (pixels.shape[2] == 3 and _is_grey(pixels))
+        content = np.ascontiguousarray(pixels[..., :1]) if grey else pixels
+        digest = blake2b(content.data, digest_size=16).digest()
+        if pixels.shape[2] == 1:
+            pixels = np.repeat(pixels, 3, axis=2)
+        return _One(pixels, grey, digest, perceptual_hash(content), shrunk)
+
+    numbers, digests, hashes, shrunk, failures = [], [], [], [], []
+    grey, shape = True, (0, 0, 0)
+    with draft.open("wb") as file:
+        for number, result in _each(len(source.images), threads, one):
+            if isinstance(result, Unreadable):
+                failures.append((source.images.name(number), str(result)))
+                continue
+            numbers.append(number)
+            digests.append(result.digest)
+            hashes.append(result.hash)
+            shrunk.append(result.shrunk)
+            grey &= result.grey
+            shape = result.pixels.shape
+            file.write(result.pixels.data)
+    return _Drafted(
+        np.array(numbers, np.int64),
+        np.frombuffer(b"".join(digests), ">u8").astype(np.uint64).reshape(-1, 2),
+        np.array(hashes, np.uint64),
+        np.array(shrunk),
+        grey,
+        shape,
+        failures,
+    )
+
+
+def _is_grey(pixels: Pixels) -> bool:
+    first = pixels[..., 0]
+    return bool((first == pixels[..., 1]).all() and (first == pixels[..., 2]).all())
+
+
+def _unreadable(failures: list[tuple[str, str]], images: int, settings: DataSettings) -> list[str]:
+    """A warning that counts them, or InputError, as the settings say."""
+    if not failures:
+        return []
+    name, reason = failures[0]
+    count = f"{len(failures)} of {images} images cannot be read, first {name} ({reason})"
+    if settings.unreadable == "refuse" or len(failures) == images:
+        raise InputError(f"{count}; data.unreadable=skip leaves them out")
+    return [f"{count}: left out"]
+
+
+def _groups(source: Source, kept: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Numbers of the groups in the order of their names; all 0 without groups.
+
+    Raises InputError when a group lies in several of the parts that the source names.
+    """
+    if source.groups is None:
+        return np.zeros(len(kept), np.int64)
+    names, numbers = np.unique(np.array(source.groups)[kept], return_inverse=True)
+    parts = source.parts[kept]
+    for part in np.unique(parts):
+        inside = np.zeros(len(names), bool)
+        inside[numbers[parts == part]] = True
+        if torn := np.flatnonzero(inside[numbers] & (parts != part)).tolist():
+            name, other = names[numbers[torn[0]]], PARTS[parts[torn[0]]]
+            raise InputError(
+                f"group {str(name)!r} lies in the {PARTS[part]} and in the {other} part;"
+                " a group belongs to one part"
+            )
+    return numbers.astype(np.int64)
+
+
+def _split(
+    labels: Labels,
+    parts: NDArray[np.int8],
+    groups: NDArray[np.int64],
+    source: Source,
+    settings: DataSettings,
+) -> tuple[NDArray[np.int64], tuple[int, ...]]:
+    """Rows of the training, validation and test part one after another, and how many each has."""
+    _, first, number = np.unique(groups, return_index=True, return_inverse=True)
+    groups = np.argsort(np.argsort(first))[number]  # numbered as they appear, whatever their names
+    parts = parts.copy()
+    for part, share in ((TEST, settings.test), (VALIDATION, settings.validation)):
+        if (parts == part).any():
+            continue
+        rows, what = np.flatnonzero(parts == TRAIN), f"{PARTS[part]} part"
+        if source.groups is None:
+            drawn = split.by_class(labels[rows], share, settings.split_seed, source.classes, what)
+        else:
+            drawn = split.by_group(
+                labels[rows], groups[rows], share, settings.split_seed, source.classes, what
+            )
+        parts[rows[drawn]] = part
+    each = [np.flatnonzero(parts == part) for part in range(len(PARTS))]
+    return np.concatenate(each), tuple(map(len, each))
+
+
+def _copied(draft: Path, drafted: _Drafted, order: NDArray[np.int64], target: Path) -> Pixels:
+    """The drafted images in this order as .npy, mapped; of grey sets one channel."""
+    shape = (*drafted.shape[:2], 1) if drafted.grey else drafted.shape
+    header = {"descr": "|u1", "fortran_order": False, "shape": (len(order), *shape)}
+    with draft.open("rb") as rows, target.open("wb") as file:
+        np.lib.format.write_array_header_2_0(file, header)
+        for begin in range(0, len(order), _ROWS):
+            chunk = _rows(rows, drafted.shape, order[begin : begin + _ROWS].tolist())
+            file.write(np.ascontiguousarray(chunk[..., : shape[2]]).data)
+    images: Pixels = np.load(target, mmap_mode="r")
+    return images
+
+
+def _rows(file: BinaryIO, shape: tuple[int, int, int], numbers: list[int]) -> Pixels:
+    """These rows of a file of images, read one by one: mapped, they would all stay in memory."""
+    images = np.empty((len(numbers), *shape), np.uint8)
+    for image, number in zip(images, numbers, strict=True):
+        file.seek(number * image.nbytes)
+        file.readinto(image.data)  # type: ignore[attr-defined]
+    return images
+
+
+def _measured(
+    images: Pixels, labels: Labels, sizes: tuple[int, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
+    """Mean and deviation of each channel of the training part, in 0..1, and the digest of all parts.
+
+    Exact, from counts of grey levels. The digest covers pixels, labels and which part they are in.
+    """
+    counts = np.zeros((images.shape[-1], 256), np.int64)
+    hashed = sha256(repr((sizes, images.shape[1:])).encode())
+    hashed.update(np.ascontiguousarray(labels).data)
+    for begin in range(0, len(images), _ROWS):
+        rows = np.ascontiguousarray(images[begin : begin + _ROWS])
+        hashed.update(rows.data)
+        for channel, count in enumerate(counts):
+            count += np.bincount(rows[: max(0, sizes[0] - begin), ..., channel].ravel(), minlength=256)
+    levels = np.arange(256) / 255.0
+    weights = counts / counts.sum(1, keepdims=True)
+    mean = weights @ levels
+    deviation = np.sqrt(np.maximum(0.0, weights @ levels**2 - mean**2))
+    return mean, deviation, hashed.hexdigest()[:16]
