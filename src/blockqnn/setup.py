@@ -120,7 +120,7 @@ def located(settings: Settings) -> Settings:
     data = settings.data
     source, labels = data.source, data.labels
     prefix, name = ("hf:", source[3:]) if source.startswith("hf:") else ("", source)
-    if name != "digits" and (not prefix or Path(name).exists()):
+    if name not in ("", "digits") and (not prefix or Path(name).exists()):
         source = f"{prefix}{Path(name).absolute()}"
     changes = {"source": source, "labels": labels and str(Path(labels).absolute())}
     run = settings.source and str(Path(settings.source).absolute())

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pictures import bomb, pictures, save_png, write_folder
+
 COMMANDS = "search, init, space, fork, status, top, show, train"
 OPTIONS = [
     ("", [COMMANDS, "blockqnn --help"]),
@@ -114,7 +116,26 @@ SETTINGS = [
     ("search --config code.yaml", ["config code.yaml", "could not determine a constructor"]),
 ]
 DATA = [
-    ("search --data cats", ["cats", "digits or a FILE.npz"]),
+    ("search --data cats", ["cats", "no such directory", "digits, DIR, FILE.npz or hf:NAME[:CONFIG]"]),
+    ("search --data empty", ["data", "empty", "no images in it", "jpeg", "webp"]),
+    ("search --data foreign", ["foreign", "no images in it"]),
+    ("search --data loose", ["loose", "outside any class folder", "CLASS/*.jpg"]),
+    ("search --data single", ["single", "fewer than 2 classes, only ant"]),
+    ("search --data each", ["each", "has 1 image to train on: too few for a test part"]),
+    ("search --data text", ["text", "1 of 31 images cannot be read, first bee/text.jpg", "skip"]),
+    ("search --data bomb", ["bomb", "1 of 31 images cannot be read, first bee/bomb.png"]),
+    ("search --data photos.zip", ["photos.zip", "unpack it first"]),
+    ("search --data file", ["file", "digits, DIR, FILE.npz or hf:NAME[:CONFIG]"]),
+    ("search --data damaged.npz", ["damaged.npz", "cannot be read as .npz"]),
+    ("search --data hf:", ["hf:NAME[:CONFIG]"]),
+    ("search --data hf:none.parquet", ["none.parquet", "no such file"]),
+    ("search --labels none.csv", ["none.csv", "no such file"]),
+    ("search --labels header.csv", ["header.csv", "no column 'path'"]),
+    ("search --labels lost.csv", ["lost.csv", "line 3", "none.png"]),
+    ("search --labels part.csv", ["part.csv", "part 'training'", "train, val and test"]),
+    ("search --labels one.csv --data cats", ["cats", "no such directory"]),
+    ("space --data loose", ["loose", "outside any class folder"]),
+    ("train resnet-like --out new --data loose", ["loose", "outside any class folder"]),
     ("search --data cats.npz", ["cats.npz", "no such file"]),
     ("search --data half.npz", ["half.npz", "lacks y_train, x_test, y_test"]),
 ]
@@ -192,6 +213,24 @@ def wrong(folder):
         (folder / name).write_text(text)
     Image.fromarray(np.zeros((4, 4), np.uint8)).save(folder / "picture.png")
     (folder / "empty").mkdir()
+    images, labels = pictures(30)
+    save_png(folder / "loose" / "1.png", images[0])
+    write_folder(folder / "single", images, labels * 0)
+    write_folder(folder / "each", images[:3], labels[:3])
+    for name in ("text", "bomb"):
+        write_folder(folder / name, images, labels)
+    (folder / "text" / "bee" / "text.jpg").write_text("no image")
+    (folder / "bomb" / "bee" / "bomb.png").write_bytes(bomb())
+    for name in ("photos.zip", "damaged.npz"):
+        (folder / name).write_bytes(b"PK and no more")
+    tables = {
+        "header.csv": "loose/1.png,ant\n",
+        "lost.csv": "path,label\nloose/1.png,ant\nnone.png,bee\n",
+        "part.csv": "path,label,part\nloose/1.png,ant,training\n",
+        "one.csv": "path,label\nloose/1.png,ant\n",
+    }
+    for name, text in tables.items():
+        (folder / name).write_text(text)
     for name in ("newer", "strange", "torn", "bent", "mistold"):
         shutil.copytree(folder / "run", folder / name)
     change(folder / "newer", "PRAGMA user_version = 99")

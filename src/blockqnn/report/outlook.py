@@ -42,6 +42,7 @@ def outlook_lines(facts: RunFacts, found: Survey) -> list[str]:
     lines = [
         f"{facts.data.name}: {sum(facts.data.sizes)} images of {shape} in"
         f" {len(facts.data.classes)} classes, {facts.data.sizes[0]} to train on",
+        *(f"warning: {warning}" for warning in facts.data.warnings),
         f"preset {settings.preset}: blocks of up to {settings.space.max_layers} layers, widths {widths}",
         f"codes: {_large(found.codes)}; of {told['drawn']} random ones {told['distinct']} are different"
         " networks",
