@@ -189,6 +189,7 @@ class Interrupted(KeyboardInterrupt):
 
     def __init__(self, directory: Path, plugins: Sequence[Plugin] = ()) -> None:
         super().__init__()
+        self.directory = directory
         named = (part for plugin in plugins for part in ("--plugin", plugin.path))
         self.go_on_with = shlex.join(["blockqnn", "search", "--run", str(directory), *named])
 

@@ -24,7 +24,7 @@ from faults.processes import nothing_left
 from runs import TINY
 
 CODE = "(1,1,3,0,0)"
-STATUS = {"trials", "failures", "budget", "best", "trajectory", "seconds"}
+STATUS = {"trials", "failures", "budget", "best", "warnings", "trajectory", "seconds"}
 TRIALS = {"planned", "finished", "evaluated", "failed", "reused", "redrawn", "running"}
 ENTRY = {"trial", "code", "accuracy", "reward", "params", "flops"}
 BLOCKQNN = (sys.executable, "-m", "blockqnn.cli")

@@ -237,21 +237,23 @@ def test_a_run_is_read_without_its_plugin_and_beside_another_of_the_same_number(
 
 
 def test_measurements_belong_to_the_plugins_they_were_made_with():
+    """Those with an operation or an evaluator; a strategy measures nothing."""
     plain = facts()
-    runs = [
-        plain.model_copy(update={"settings": plain.settings.model_copy(update=changes)})
-        for changes in (
-            {"strategy": "random"},
-            {"plugins": (Plugin(path="/a.py", sha256="1"),)},
-            {"plugins": (Plugin(path="/b.py", sha256="1"),)},
-            {"plugins": (Plugin(path="/a.py", sha256="2"),)},
-            {"plugins": (Plugin(path="/a.py", sha256="1"),), "evaluator": "mine"},
-        )
-    ]
-    same, one, moved, other, own = (run.protocol for run in runs)
-    assert same == plain.protocol
-    assert one == moved
-    assert len({same, one, other, own}) == 4
+    own = OperationFacts(number=8, name="mine", kernels=(3,), predecessors=1)
+
+    def protocol(operations=(), **changes):
+        settings = plain.settings.model_copy(update=changes)
+        return plain.model_copy(update={"settings": settings, "operations": operations}).protocol
+
+    def named(path, sha256):
+        return (Plugin(path=path, sha256=sha256),)
+
+    one = protocol((own,), plugins=named("/a.py", "1"))
+    assert protocol(strategy="mine", plugins=named("/a.py", "1")) == plain.protocol
+    assert protocol((own,), plugins=named("/b.py", "1")) == one
+    other = protocol((own,), plugins=named("/a.py", "2"))
+    evaluator = protocol(evaluator="mine", plugins=named("/a.py", "1"))
+    assert len({plain.protocol, one, other, evaluator}) == 4
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,7 @@ def test_status(view):
         },
         "failures": {"no_learning": 2, "over_limit": 1},
         "budget": None,
+        "warnings": [],
         "best": {
             "trial": 2,
             "code": CONVS[2],

@@ -30,7 +30,7 @@ def test_the_papers_space_is_counted_at_once():
 
 @pytest.fixture(scope="module")
 def digits():
-    run = new_facts("small", TINY | {"space": {"max_layers": 8, "max_params": "30k"}})
+    run, _ = new_facts("small", TINY | {"space": {"max_layers": 8, "max_params": "30k"}})
     return run, survey(run)
 
 
