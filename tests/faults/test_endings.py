@@ -12,6 +12,7 @@ import termios
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from blockqnn import search
@@ -167,6 +168,31 @@ def test_a_run_that_begins_on_a_full_disk(small_disk):
     (small_disk / "ballast").unlink()
     again = [*BLOCKQNN, "search", "--run", str(small_disk / "run"), "--trials", "3", "--preset", "small"]
     subprocess.run([*again, "--set", "recipe.steps=5"], check=True, capture_output=True, timeout=120)
+
+
+def test_a_disk_too_small_for_the_prepared_data(small_disk, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (120, 64, 64, 3), np.uint8)
+    labels = np.arange(120) % 2
+    np.savez(
+        tmp_path / "large.npz",
+        x_train=images[:100],
+        y_train=labels[:100],
+        x_test=images[100:],
+        y_test=labels[100:],
+    )
+    run = tmp_path / "run"
+    done = subprocess.run(
+        [*BLOCKQNN, "search", "--data", str(tmp_path / "large.npz"), "--run", str(run)],
+        env=os.environ | {"BLOCKQNN_CACHE": str(small_disk)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"blockqnn: cache {small_disk}/data: cannot hold the data")
+    assert len(done.stderr.splitlines()) == 1
+    assert not run.exists()
+    assert not list((small_disk / "data").iterdir())
 
 
 def test_a_limit_on_the_size_of_files_loses_nothing(tmp_path, trajectory):

@@ -20,7 +20,6 @@ from platformdirs import user_cache_dir
 
 from blockqnn.config import DataSettings
 from blockqnn.data.source import Labels, Pixels
-from blockqnn.errors import InputError
 
 IMAGES, LABELS, META = "images.npy", "labels.npy", "meta.json"
 _FORMAT = 1
@@ -97,11 +96,14 @@ def _made(place: Path, name: str, prepare: Callable[[Path], None]) -> Prepared:
         _put(work, place / name)
         found = _read(place / name)
     except OSError as error:
-        raise InputError(f"cache {place}: cannot hold the data ({error.strerror})") from None
+        raise RuntimeError(
+            f"cache {place}: cannot hold the data ({error.strerror}); make room, or name another"
+            " directory in BLOCKQNN_CACHE"
+        ) from None
     finally:
         shutil.rmtree(work, ignore_errors=True)
     if found is None:
-        raise InputError(f"cache {place}: the entry {name} was damaged as soon as it was written")
+        raise RuntimeError(f"cache {place}: the entry {name} was damaged as soon as it was written")
     return found
 
 

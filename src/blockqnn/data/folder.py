@@ -10,6 +10,7 @@ import numpy as np
 
 from blockqnn.data.decode import SUFFIXES, ImageFiles
 from blockqnn.data.source import (
+    PART_OF,
     TEST,
     TRAIN,
     VALIDATION,
@@ -21,13 +22,6 @@ from blockqnn.data.source import (
 )
 from blockqnn.errors import InputError
 
-_SPLITS = {
-    "train": TRAIN,
-    "val": VALIDATION,
-    "valid": VALIDATION,
-    "validation": VALIDATION,
-    "test": TEST,
-}
 _MANY_IGNORED = 10
 
 
@@ -95,10 +89,10 @@ def _source(root: Path, found: _Found) -> Source:
     if found.ignored > _MANY_IGNORED:
         notes.append(f"{found.ignored} files are no images by their suffix and were ignored")
     top = {folders[0] for folders, _ in found.images}
-    if "train" in top and top <= _SPLITS.keys() and _only_class_folders(found, "train"):
+    if "train" in top and top <= PART_OF.keys() and _only_class_folders(found, "train"):
         if loose := [split for split in sorted(top) if not _only_class_folders(found, split)]:
             raise InputError(f"data {root}: {loose[0]} holds images outside any class folder")
-        parts = [_SPLITS[folders[0]] for folders, _ in found.images]
+        parts = [PART_OF[folders[0]] for folders, _ in found.images]
         names = [folders[1] for folders, _ in found.images]
         if TEST not in parts and VALIDATION in parts:
             parts = [TEST if part == VALIDATION else part for part in parts]

@@ -9,8 +9,8 @@ import numpy as np
 from blockqnn.data.decode import ImageFiles
 from blockqnn.data.folder import listed
 from blockqnn.data.source import (
+    PART_OF,
     TEST,
-    TRAIN,
     VALIDATION,
     FileStamp,
     Origin,
@@ -21,14 +21,6 @@ from blockqnn.data.source import (
     stamp,
 )
 from blockqnn.errors import InputError
-
-_SPLITS = {
-    "train": TRAIN,
-    "val": VALIDATION,
-    "valid": VALIDATION,
-    "validation": VALIDATION,
-    "test": TEST,
-}
 
 
 def hub(text: str) -> Origin:
@@ -82,12 +74,12 @@ def _source(text: str, splits: dict[str, Any]) -> Source:
     import datasets
 
     notes = []
-    named = {split: rows for split, rows in splits.items() if split in _SPLITS}
+    named = {split: rows for split, rows in splits.items() if split in PART_OF}
     if "train" not in named:
         raise InputError(f"data hf:{text}: no split named train; it has {', '.join(splits)}")
     if extra := sorted(splits.keys() - named.keys()):
         notes.append(f"the splits {', '.join(extra)} are not read")
-    part_of = {split: _SPLITS[split] for split in named}
+    part_of = {split: PART_OF[split] for split in named}
     if TEST not in part_of.values() and VALIDATION in part_of.values():
         part_of = {s: TEST if p == VALIDATION else p for s, p in part_of.items()}
         notes.append(

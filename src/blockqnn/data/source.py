@@ -1,10 +1,11 @@
 """What every reader of a data source gives: labelled images, not yet prepared."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,6 +16,9 @@ Labels = NDArray[np.int64]
 
 PARTS = ("train", "validation", "test")
 TRAIN, VALIDATION, TEST = range(3)
+PART_OF: Mapping[str, int] = MappingProxyType(  # what folders and splits are called
+    {"train": TRAIN, "val": VALIDATION, "valid": VALIDATION, "validation": VALIDATION, "test": TEST}
+)
 
 
 class Unreadable(Exception):
