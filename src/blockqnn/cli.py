@@ -315,16 +315,18 @@ def _print_status(run: Path, as_json: bool) -> None:
         return
     counts = facts["trials"]
     kinds = ", ".join(f"{n} {kind}" for kind, n in facts["failures"].items())
+    left, budget = view.seconds_left(), view.budget
+    spent = budget is not None and budget.share >= 1
+    unfinished = "dropped at the end of the budget" if spent else "in flight"
     planned = "" if counts["planned"] is None else f" of {counts['planned']}"
     print(
         f"{run}: {counts['finished']}{planned} trials:"
         f" {counts['evaluated']} evaluated, {counts['reused']} reused, {counts['failed']} failed"
         + (f" ({kinds})" if kinds else "")
-        + f", {counts['running']} in flight; {counts['redrawn']} proposals over a limit"
+        + f", {counts['running']} {unfinished}; {counts['redrawn']} proposals over a limit"
     )
     for warning in view.facts.data.warnings:
         print(f"warning: {warning}")
-    left, budget = view.seconds_left(), view.budget
     if budget is not None:
         print(f"{budget.share:.0%} of {duration(budget.seconds)} spent{_expected(view)}")
     elif left:
@@ -336,12 +338,11 @@ def _print_status(run: Path, as_json: bool) -> None:
 
 
 def _expected(view: "RunView") -> str:
-    """What to expect of the rest of a budget; what was in flight at its end is dropped."""
+    """What to expect of the rest of a budget."""
     assert view.budget is not None
-    evaluated, unfinished = len(view.entries()), len(view.fold.unfinished())
-    if view.budget.share >= 1:
-        return f"; {unfinished} trials in flight were dropped" if unfinished else ""
-    return f", about {evaluated / view.budget.share:.0f} evaluations to expect" if evaluated else ""
+    evaluated, share = len(view.entries()), view.budget.share
+    known = evaluated and 0 < share < 1
+    return f", about {evaluated / share:.0f} evaluations to expect" if known else ""
 
 
 def iteration_table(view: "RunView", rows: int = 12) -> str:
