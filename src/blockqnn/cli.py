@@ -327,6 +327,8 @@ def _print_status(run: Path, as_json: bool) -> None:
     )
     for warning in view.facts.data.warnings:
         print(f"warning: {warning}")
+    if (metric := view.facts.settings.recipe.metric) != "accuracy":
+        print(f"what is called accuracy here is {metric}")
     if budget is not None:
         print(f"{budget.share:.0%} of {duration(budget.seconds)} spent{_expected(view)}")
     elif left:
