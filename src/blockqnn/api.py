@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blockqnn.config import Plugin, given, merged
+from blockqnn.config import Plugin, given, merged, values_of
 from blockqnn.config_file import read_settings
 from blockqnn.forking import fork_run
 from blockqnn.plugins import load, named
@@ -156,8 +156,8 @@ def fork(
     measurements, and `search(run=new)` goes on from there. InputError as from `search`.
     """
     preset, changes = _changes(config, None, [settings or {}])
-    if preset:
-        changes = {"preset": preset, **changes}
+    if preset is not None:
+        changes = merged(values_of(preset), changes)
     with fork_run(Path(run), Path(new), changes, plugins).store as store:
         return Run(store.directory)
 

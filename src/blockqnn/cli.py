@@ -1,5 +1,6 @@
 """The command line: reads options, calls the Python interface, prints."""
 
+import errno
 import json
 import os
 import shlex
@@ -454,7 +455,7 @@ def main() -> None:
     except (RuntimeError, OSError, sqlite3.Error) as error:
         if "BLOCKQNN_DEBUG" in os.environ:
             raise
-        _fail(1, str(error))
+        _fail(2 if getattr(error, "errno", None) == errno.ENAMETOOLONG else 1, str(error))
 
 
 def _run(arguments: list[str]) -> None:

@@ -250,14 +250,19 @@ def preset_for(image_side: int, training_images: int) -> str:
     return "small" if image_side <= 16 or training_images < 2000 else "standard"
 
 
-def resolve(preset: str, changes: Mapping[str, Any]) -> Settings:
+def resolve(preset: object, changes: Mapping[str, Any]) -> Settings:
     """A preset's settings with changes (nested dictionaries) on top.
 
     Raises InputError, which names the key, the value and what is allowed.
     """
-    if preset not in PRESETS:
-        raise InputError(f"preset {preset!r} is unknown; there are {', '.join(PRESETS)}")
-    return checked(Settings, merged({"preset": preset, **PRESETS[preset]}, changes))
+    return checked(Settings, merged(values_of(preset), changes))
+
+
+def values_of(preset: object) -> dict[str, Any]:
+    """The nested values that a preset names, its own name among them; InputError for no preset."""
+    if not isinstance(preset, str) or preset not in PRESETS:  # of a file it may be anything
+        raise InputError(f"preset {repr(preset)[:60]} is unknown; there are {', '.join(PRESETS)}")
+    return {"preset": preset, **PRESETS[preset]}
 
 
 def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:

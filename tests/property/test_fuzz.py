@@ -95,8 +95,7 @@ def test_configurations(watch, tmp_path):
 
     def answer():
         values = read_settings(path)
-        preset = values.pop("preset", "small")
-        resolve(preset if isinstance(preset, str) else "small", values)
+        resolve(values.pop("preset", "small"), values)
 
     for _ in range(3000):
         path.write_bytes(damaged(rng.choice(texts), rng).encode(errors="surrogatepass"))
@@ -109,7 +108,8 @@ def test_assignments(watch):
     values = ["5", "2M", "90s", "1e-3", "null", "true", "[1, 2]", "accuracy", "{a: 1}", "48x64"]
 
     def answer(text):
-        resolve("small", read_assignment(text))
+        values = read_assignment(text)
+        resolve(values.pop("preset", "small"), values)
 
     for _ in range(3000):
         text = damaged(f"{rng.choice(keys)}={rng.choice(values)}", rng)

@@ -89,6 +89,14 @@ def test_a_fork_into_a_budget_keeps_the_epsilons_of_its_past(finished, tmp_path)
     assert new.budget.spent == 0
 
 
+def test_a_preset_brings_its_values(finished, tmp_path):
+    forked = blockqnn.fork(finished.path, tmp_path / "new", settings={"preset": "paper"})
+    settings = read(forked.path).facts.settings
+    assert (settings.preset, settings.agent.alpha, settings.plan.staleness) == ("paper", 0.01, 0)
+    with pytest.raises(InputError, match="'huge' is unknown"):
+        blockqnn.fork(finished.path, tmp_path / "other", settings={"preset": "huge"})
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -86,6 +86,7 @@ CODES = [
     ("show '(1,1,3,0,5)'", ["(1,1,3,0,5)", "pred2 must be 0"]),
     ("show '(1,1,3,99999,0)'", ["five whole numbers"]),
     ("show '(1,1,٣,0,0)'", ["five whole numbers"]),
+    (f"show {'a' * 5000}", ["File name too long"]),
     ("show '(1,8,3,0,0)'", ["type 8 is unknown"]),
 ]
 SETTINGS = [
@@ -105,6 +106,7 @@ SETTINGS = [
     ("search --set skeleton.stem=[pool,cat]", ["skeleton.stem.1 = 'cat'", "'conv' or 'pool'"]),
     ("search --set recipe.metric=auc", ["recipe.metric = 'auc'", "balanced-accuracy"]),
     ("search --set preset=huge", ["'huge'", "small, demo, standard, paper"]),
+    ("search --set preset=[1]", ["preset [1] is unknown", "small, demo, standard, paper"]),
     ("search --config none.yaml", ["config none.yaml", "No such file"]),
     ("search --config foreign", ["config foreign", "Is a directory"]),
     ("search --config picture.png", ["config picture.png", "utf-8"]),
@@ -127,6 +129,7 @@ DATA = [
     ("search --data photos.zip", ["photos.zip", "unpack it first"]),
     ("search --data file", ["file", "digits, DIR, FILE.npz or hf:NAME[:CONFIG]"]),
     ("search --data damaged.npz", ["damaged.npz", "cannot be read as .npz"]),
+    (f"search --data {'a' * 5000}", ["File name too long"]),
     ("search --data hf:", ["hf:NAME[:CONFIG]"]),
     ("search --data hf:none.parquet", ["none.parquet", "no such file"]),
     ("search --labels none.csv", ["none.csv", "no such file"]),
