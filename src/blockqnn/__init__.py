@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from blockqnn.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from blockqnn.api import Run, fork, search, train
+    from blockqnn.api import Run, fork, load, search, train
     from blockqnn.errors import InputError
     from blockqnn.space.code import Block, parse
     from blockqnn.space.operation import Operation
@@ -18,6 +18,7 @@ _WHERE = {
     "Operation": "blockqnn.space.operation",
     "Run": "blockqnn.api",
     "fork": "blockqnn.api",
+    "load": "blockqnn.api",
     "parse": "blockqnn.space.code",
     "search": "blockqnn.api",
     "train": "blockqnn.api",
@@ -29,6 +30,7 @@ __all__ = [
     "Run",
     "__version__",
     "fork",
+    "load",
     "parse",
     "search",
     "train",

@@ -1,4 +1,4 @@
-"""What Python users call: `search` and `train`, and the run that a search leaves."""
+"""What Python users call: `search`, `train`, `load`, and the run that a search leaves."""
 
 import os
 import shlex
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from blockqnn.config import Plugin, given, merged, values_of
 from blockqnn.config_file import read_settings
 from blockqnn.forking import fork_run
-from blockqnn.plugins import load, named
+from blockqnn.plugins import load as load_plugins
+from blockqnn.plugins import named
 from blockqnn.quantity import duration
 from blockqnn.report import rows
 from blockqnn.report.live import LiveLine
@@ -35,7 +36,7 @@ from blockqnn.setup import (
 from blockqnn.space.code import Block
 
 if TYPE_CHECKING:
-    from blockqnn.training import Model
+    from blockqnn.export.model import Model
 
 EVALUATOR = "blockqnn.evaluation.early_stop:make_evaluator"
 
@@ -216,7 +217,7 @@ def train(
     """
     from blockqnn.training import train_target
 
-    found = Target(target) if isinstance(target, Block) else find(target, load(named(plugins)))
+    found = Target(target) if isinstance(target, Block) else find(target, load_plugins(named(plugins)))
     return train_target(
         found,
         data=given(_data(data, labels, image_size)),
@@ -226,6 +227,23 @@ def train(
         device=device,
         out=None if out is None else Path(out),
     )
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    num_classes: int | None = None,
+    plugins: Sequence[str | os.PathLike[str]] = (),
+) -> "Model":
+    """The model in a directory that `train` wrote, on the CPU, ready to be evaluated.
+
+    It takes images float32 [N, C, H, W] in 0..1 and gives logits; with `num_classes=0` pooled
+    features. No code of the directory is run; an own operation needs its plugin. InputError names
+    what is missing or damaged.
+    """
+    from blockqnn.export.directory import read
+
+    return read(Path(path), load_plugins(named(plugins)), num_classes)
 
 
 def _search(

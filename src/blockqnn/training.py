@@ -1,21 +1,18 @@
 """`train`: from a code, a name or a run to a tested model in a directory."""
 
-import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
-
-from safetensors.torch import save_file
 
 from blockqnn.config import DataSettings, Settings, changed, preset_for, resolve
 from blockqnn.data.dataset import Dataset, load
 from blockqnn.errors import InputError
 from blockqnn.evaluation.device import resolve_device
 from blockqnn.evaluation.final import Tested, train_and_test
-from blockqnn.network.model import Network
+from blockqnn.export.directory import write
+from blockqnn.export.model import Model
 from blockqnn.network.plan import NetworkPlan, Skeleton, plan_network
 from blockqnn.records import Failure
 from blockqnn.report.target import Target
@@ -28,15 +25,6 @@ _LARGEST = 224  # pixels of a side where the settings name no size
 
 class TrainingFailed(RuntimeError):
     """The network did not learn; nothing was written."""
-
-
-@dataclass(frozen=True, eq=False)
-class Model:
-    """A trained network with what it is made of and how well it does."""
-
-    network: Network
-    config: dict[str, Any]
-    metrics: dict[str, Any]
 
 
 def train_target(
@@ -73,22 +61,14 @@ def train_target(
             raise TrainingFailed(f"training with seed {seed}: {outcome.kind}, {outcome.detail}")
         tested.append(outcome)
     model = Model(
-        tested[0].network,
+        tested[0].network.cpu(),
+        target.block,
         _config(target.block, skeleton, dataset, settings),
         _metrics(plan, tested, settings.recipe.metric),
     )
     if out is not None:
         write(model, out)
     return model
-
-
-def write(model: Model, out: Path) -> None:
-    """model.safetensors, config.json and metrics.json."""
-    out.mkdir(parents=True, exist_ok=True)
-    tensors = {name: t.contiguous().cpu() for name, t in model.network.state_dict().items()}
-    save_file(tensors, out / "model.safetensors")
-    for name, content in (("config", model.config), ("metrics", model.metrics)):
-        (out / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
 
 
 def _refuse_unless_writable(out: Path) -> None:

@@ -22,7 +22,7 @@ LAYERS = (
     ("strategy",),
     ("plugins",),
     ("network", "evaluation", "runtime", "tables"),
-    ("report",),
+    ("report", "export"),
     ("setup",),
     ("forking",),
     ("training",),

@@ -83,7 +83,7 @@ def read_json(path):
 def test_a_code_gives_a_directory(tmp_path):
     model = trained(out=tmp_path / "new" / "model")
     files = {path.name: path for path in (tmp_path / "new" / "model").iterdir()}
-    assert files.keys() == {"model.safetensors", "config.json", "metrics.json"}
+    assert files.keys() == {"model.safetensors", "config.json", "metrics.json", "README.md"}
     assert read_json(files["config.json"]) == model.config
     assert read_json(files["metrics.json"]) == model.metrics
     assert model.metrics.keys() == METRICS

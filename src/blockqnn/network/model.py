@@ -1,19 +1,25 @@
 """The network that a plan describes, as a torch module."""
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
-from blockqnn.network.ops import Cell, module_of
+from blockqnn.errors import InputError
+from blockqnn.network.ops import Cell, layer_name, module_of
 from blockqnn.network.plan import STEM_KERNEL, BlockPlan, NetworkPlan
 from blockqnn.space.operation import OwnOp
 
 
-class BlockModule(nn.Module):
-    """One block. Shape [N, in_channels, H, W] -> [N, channels, H, W], the leaves concatenated."""
+class BlockModule(nn.ModuleDict):
+    """One block, its layers by name. Shape [N, in_channels, H, W] -> [N, channels, H, W].
+
+    The leaves are concatenated.
+    """
 
     def __init__(self, plan: BlockPlan) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList(map(module_of, plan.nodes))
+        layers = enumerate(plan.nodes, 1)
+        super().__init__({layer_name(i, node.op): module_of(node) for i, node in layers})
         self._preds = tuple(node.preds for node in plan.nodes)
         self._leaves = plan.leaves
         self._own = tuple(i for i, node in enumerate(plan.nodes) if isinstance(node.op, OwnOp))
@@ -24,13 +30,17 @@ class BlockModule(nn.Module):
         )
 
     @property
+    def layers(self) -> tuple[nn.Module, ...]:
+        return tuple(self.values())
+
+    @property
     def own(self) -> tuple[nn.Module, ...]:
         """The layers that are operations of the user's own."""
         return tuple(self.layers[i] for i in self._own)
 
     def forward(self, x: Tensor) -> Tensor:
         values = {0: x}
-        for i, layer in enumerate(self.layers):
+        for i, layer in enumerate(self.values()):
             values[i + 1] = layer(*(values[p] for p in self._preds[i]))
             for p in self._done[i]:
                 del values[p]
@@ -68,10 +78,14 @@ class Network(nn.Module):
             x = stage(self.pool(x) if number else x)
         return x
 
-    def forward(self, x: Tensor) -> Tensor:
-        features = self.relu(self.forward_features(x)).mean(dim=(2, 3))
-        logits: Tensor = self.head(features)
+    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
+        """Logits of those features; with `pre_logits` what is pooled of them, [N, features]."""
+        pooled: Tensor = self.relu(features).mean(dim=(2, 3))
+        logits: Tensor = pooled if pre_logits else self.head(pooled)
         return logits
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.forward_head(self.forward_features(x))
 
 
 def build(plan: NetworkPlan, seed: int) -> Network:
@@ -95,6 +109,18 @@ def build(plan: NetworkPlan, seed: int) -> Network:
         elif isinstance(module, nn.Linear):
             nn.init.kaiming_normal_(module.weight, nonlinearity="linear", generator=generator)
             nn.init.zeros_(module.bias)
+    return network
+
+
+def restored(plan: NetworkPlan, weights: Mapping[str, Tensor]) -> Network:
+    """The plan's network with stored weights, on the CPU; InputError unless they are its own."""
+    network = _constructed(plan, seed=0)
+    have, want = ({n: tuple(t.shape) for n, t in d.items()} for d in (weights, network.state_dict()))
+    for name in sorted(have.keys() | want.keys()):
+        if have.get(name) != want.get(name):
+            raise InputError(f"tensor {name}: its shape is {have.get(name)}, not {want.get(name)}")
+    network.load_state_dict(weights)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 
 

@@ -1,5 +1,6 @@
 """The modules of a block's layers: one table from layer type to constructor, and own operations."""
 
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from blockqnn.errors import InputError
 from blockqnn.network.plan import PlannedNode
-from blockqnn.space.code import Op
+from blockqnn.space.code import Op, OpType, op_name
 from blockqnn.space.operation import OwnOp
 
 
@@ -60,6 +61,11 @@ def _pool(pool: type[nn.MaxPool2d | nn.AvgPool2d]) -> Callable[[PlannedNode], nn
         return pool(node.kernel, stride=1, padding=node.kernel // 2)
 
     return build
+
+
+def layer_name(index: int, op: OpType) -> str:
+    """What weights and generated code call a layer of a block: `conv1`, `max_pool3`."""
+    return re.sub(r"\W", "_", f"{op_name(op)}{index}")
 
 
 def module_of(node: PlannedNode) -> nn.Module:

@@ -1,0 +1,1 @@
+"""A trained model in and out of files: its directory, and forms that run without this package."""

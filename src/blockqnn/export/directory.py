@@ -1,0 +1,128 @@
+"""A trained directory: what `train --out` writes and `load` reads. No code from it is run."""
+
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+
+from blockqnn.errors import InputError
+from blockqnn.export import weights
+from blockqnn.export.card import card
+from blockqnn.export.model import Model, plan_of
+from blockqnn.network.model import restored
+from blockqnn.plugins import Extensions
+from blockqnn.space.code import Block, parse
+
+_BYTES = 1 << 24  # of a JSON file
+_OWN_TYPE = re.compile(r"\(\d+,(?:[89]|\d{2,}),", re.ASCII)
+_Number = Annotated[int, Field(ge=1, le=1_000_000)]
+
+
+class _Stored(BaseModel):
+    """Strict where it is read; what other versions add is left alone."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+
+class _Skeleton(_Stored):
+    model_config = ConfigDict(extra="forbid")
+
+    stem: list[Literal["conv", "pool"]] = Field(min_length=1)
+    widths: list[_Number]
+    repeats: list[_Number]
+
+
+class _Preprocessing(_Stored):
+    size: list[_Number] = Field(min_length=2, max_length=2)
+    resize: Literal["crop", "letterbox", "stretch"]
+    scale: Literal["0..1"]
+    mean: list[FiniteFloat]
+    deviation: list[Annotated[FiniteFloat, Field(gt=0)]]
+
+
+class _Config(_Stored):
+    code: str
+    skeleton: _Skeleton
+    image: list[_Number] = Field(min_length=3, max_length=3)
+    classes: list[str] = Field(min_length=2)
+    preprocessing: _Preprocessing
+    data: str
+
+
+class _Metrics(_Stored):
+    metric: str
+    test_accuracy: FiniteFloat
+    validation_accuracy: FiniteFloat
+    params: int
+    flops: int
+
+
+def write(model: Model, out: Path) -> None:
+    """Weights, config.json, metrics.json, and README.md for people."""
+    out.mkdir(parents=True, exist_ok=True)
+    weights.save(model.network.state_dict(), out)
+    for name, content in (("config", model.config), ("metrics", model.metrics)):
+        (out / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+    (out / "README.md").write_text(card(model), encoding="utf-8")
+
+
+def read(directory: Path, extensions: Extensions, num_classes: int | None = None) -> Model:
+    """The model on the CPU, ready to be evaluated. InputError names what is missing or does not fit."""
+    if not directory.is_dir():
+        raise InputError(f"model {directory}: no such directory; name one that train --out wrote")
+    config = _read_json(directory / "config.json", _Config)
+    metrics = _read_json(directory / "metrics.json", _Metrics)
+    where = f"model {directory / 'config.json'}"
+    channels, scale = config["image"][0], config["preprocessing"]
+    if not len(scale["mean"]) == len(scale["deviation"]) == channels:
+        raise InputError(f"{where}: mean and deviation must have {channels} numbers, one a channel")
+    if scale["size"] != config["image"][1:]:
+        raise InputError(f"{where}: size {scale['size']} is not that of image {config['image']}")
+    block = _block(config["code"], extensions, where)
+    stored = weights.load(directory)
+    # the file's own size bounds what is built for it
+    held = sum(tensor.numel() for tensor in stored.values())
+    try:
+        plan = plan_of(block, config)
+        if plan.params > held:
+            raise InputError(f"{plan.params} parameters, but the weights have {held}")
+        network = restored(plan, stored)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+    return Model(network.eval(), block, config, metrics, num_classes).eval()
+
+
+def _block(code: str, extensions: Extensions, where: str) -> Block:
+    own = {int(op) for op in extensions.operations}
+    for match in _OWN_TYPE.finditer(code.replace(" ", "")):
+        number = int(match[0].split(",")[1])
+        if number not in own:
+            raise InputError(
+                f"{where}: has an operation of type {number}, which belongs to a plugin; name it with"
+                " --plugin FILE.py, in Python load(path, plugins=[...])"
+            )
+    try:
+        return parse(code, extensions.operations)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
+
+
+def _read_json(path: Path, form: type[BaseModel]) -> dict[str, Any]:
+    """The object in the file, once it has the form."""
+    try:
+        with path.open("rb") as file:
+            text = file.read(_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"model {path}: {error.strerror}; train --out writes it") from None
+    if len(text) > _BYTES:
+        raise InputError(f"model {path}: more than {_BYTES} bytes")
+    try:
+        form.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "content"
+        raise InputError(f"model {path}: damaged: {place}: {first['msg']}"[:300]) from None
+    content: dict[str, Any] = json.loads(text)
+    return content
