@@ -246,6 +246,37 @@ def load(
     return read(Path(path), load_plugins(named(plugins)), num_classes)
 
 
+def predict(
+    path: str | os.PathLike[str],
+    images: Sequence[str | os.PathLike[str]],
+    *,
+    plugins: Sequence[str | os.PathLike[str]] = (),
+) -> list[dict[str, Any]]:
+    """What the model in the directory takes image files for: {file, class, probability} of each."""
+    from blockqnn.export.predict import predict
+
+    return predict(load(path, plugins=plugins), [Path(image) for image in images])
+
+
+def export(
+    path: str | os.PathLike[str],
+    form: str,
+    out: str | os.PathLike[str],
+    *,
+    plugins: Sequence[str | os.PathLike[str]] = (),
+) -> float:
+    """Writes the model in the directory as python, onnx, torch-export or safetensors.
+
+    Gives the largest difference of the export's logits from the model's. Errors as of
+    `blockqnn.export.forms.export`.
+    """
+    from blockqnn.export import forms
+    from blockqnn.export.directory import read
+
+    extensions = load_plugins(named(plugins))
+    return forms.export(read(Path(path), extensions), form, Path(out), extensions)
+
+
 def _search(
     opened: OpenRun, begun: float, report: Callable[[Progress], None] | None, live: bool
 ) -> None:

@@ -305,6 +305,38 @@ def train(
     print(f"{model.metrics['params']:,} parameters; model in {out}")
 
 
+@app.command()
+def predict(
+    trained: Annotated[Path, typer.Argument(metavar="TRAINED_DIR")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...")],
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """The class of image files, by a model that train wrote."""
+    from blockqnn import api
+
+    found = api.predict(trained, images, plugins=plugin or ())
+    if as_json:
+        _print_json(found)
+        return
+    for answer in found:
+        print(f"{answer['file']}: {answer['class']} {answer['probability']:.1%}")
+
+
+@app.command()
+def export(
+    trained: Annotated[Path, typer.Argument(metavar="TRAINED_DIR")],
+    form: Annotated[str, typer.Option("--format", help="python, onnx, torch-export or safetensors.")],
+    out: Annotated[Path, typer.Option(help="New file or directory.")],
+    plugin: Plugins = None,
+) -> None:
+    """Write a model that train wrote in a form that runs without this program."""
+    from blockqnn import api
+
+    difference = api.export(trained, form, out, plugins=plugin or ())
+    print(f"{out}: {form}; the largest difference of logits from the model's is {difference:.2g}")
+
+
 def _print_status(run: Path, as_json: bool) -> None:
     from blockqnn.quantity import duration
     from blockqnn.report import rows

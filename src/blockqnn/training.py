@@ -1,6 +1,5 @@
 """`train`: from a code, a name or a run to a tested model in a directory."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import fmean, stdev
@@ -13,6 +12,7 @@ from blockqnn.evaluation.device import resolve_device
 from blockqnn.evaluation.final import Tested, train_and_test
 from blockqnn.export.directory import write
 from blockqnn.export.model import Model
+from blockqnn.export.place import refuse_unless_new
 from blockqnn.network.plan import NetworkPlan, Skeleton, plan_network
 from blockqnn.records import Failure
 from blockqnn.report.target import Target
@@ -45,7 +45,7 @@ def train_target(
     if seeds < 1:
         raise InputError(f"seeds {seeds}: at least 1")
     if out is not None:
-        _refuse_unless_writable(out)
+        refuse_unless_new(out, directory=True)
     settings = _settings(target, data, preset)
     dataset = load(settings.data, _LARGEST)
     if target.facts is None and preset is None:
@@ -69,15 +69,6 @@ def train_target(
     if out is not None:
         write(model, out)
     return model
-
-
-def _refuse_unless_writable(out: Path) -> None:
-    """InputError unless the directory is missing and can be made, or is empty; before the training."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(f"out {out}: exists and is not an empty directory")
-    there = next(path for path in (out, *out.absolute().parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise InputError(f"out {out}: {there} is not a directory that can be written")
 
 
 def _settings(target: Target, data: Mapping[str, Any], preset: str | None) -> Settings:
