@@ -336,6 +336,21 @@ def test_an_interrupted_search_says_how_to_go_on(folder, number):
         assert rows.read(folder / "my run").status()["trials"]["finished"] == 100
 
 
+@pytest.mark.parametrize("length", [("--trials", "4"), ("--budget", "3s")])
+def test_the_same_command_goes_on_also_with_a_file_of_init(blockqnn, folder, length):
+    assert blockqnn("init", "my.yaml", "--preset", "tiny").status == 0
+    command = ("search", "--config", "my.yaml", "--run", "new", "--json", *length)
+    first = blockqnn(*command)
+    assert first.status == 0, first.err
+    again = blockqnn(*command)
+    assert again.status == 0, again.err
+    assert json.loads(again.out) == json.loads(first.out)
+    answer = blockqnn(*command, "--set", "plan.iteration=5")
+    assert (answer.status, answer.out) == (2, "")
+    assert "plan.iteration = " in answer.err
+    assert (folder / "my.yaml").read_text().count("\n") > 50
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("command", ["top run", "search --run run 2>&1"])
 def test_a_reader_that_leaves_does_no_harm(folder, command, unbuffered):
