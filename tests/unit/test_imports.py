@@ -13,6 +13,7 @@ PACKAGE = Path(blockqnn.__file__).parent
 # Each layer may import those before it, and its own.
 LAYERS = (
     ("errors", "seeds", "npz", "version", "quantity", "users_code"),
+    ("diagram",),
     ("space",),
     ("records",),
     ("network.plan",),
