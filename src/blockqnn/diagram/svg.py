@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from itertools import pairwise
 from typing import NamedTuple
+from unicodedata import east_asian_width
 
 from blockqnn.diagram.columns import columns
 from blockqnn.diagram.figure import Box, Figure
@@ -58,7 +59,7 @@ class _Place(NamedTuple):
         return self.y + _HEIGHT
 
 
-def svg(figure: Figure) -> str:
+def picture(figure: Figure) -> str:
     """The picture: boxes in rows, arrows as curves that run beside the boxes."""
     rows = arranged(len(figure.boxes), figure.arrows)
     bends = len(rows.above) - len(figure.boxes)
@@ -101,7 +102,8 @@ def svg(figure: Figure) -> str:
 
 
 def _text_width(text: str, size: int) -> float:
-    return len(text) * size * _ADVANCE
+    cells = sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
+    return cells * size * _ADVANCE
 
 
 def _width(box: Box, arrows: int) -> float:

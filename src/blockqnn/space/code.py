@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from blockqnn.diagram.figure import Arrow, Box, Figure
-from blockqnn.diagram.svg import svg
+from blockqnn.diagram.svg import picture
 from blockqnn.errors import InputError
 from blockqnn.space.operation import OwnOp
 
@@ -115,7 +115,7 @@ class Block:
 
     def _repr_svg_(self) -> str:
         """Its drawing; notebooks look for this name."""
-        return svg(figure(self))
+        return picture(figure(self))
 
 
 def terminal(index: int) -> Layer:
