@@ -15,7 +15,8 @@ _ADVANCE = 0.62  # of the font's size; monospaced fonts have 0.55 to 0.61
 _HEIGHT = 30  # of a box
 _PADDING, _NUMBER_GAP = 12, 7  # beside the text; between number and label
 _BESIDE, _BETWEEN, _MARGIN = 22, 34, 20  # gaps: in a row, between rows, around all
-_PORT = 14  # between the tips of arrows
+_PORT, _INSET = 14, 10  # between the tips of arrows; from them to the side of the box
+_NEARLY = 8  # so far off the middle an arrow rather ends than that it bends
 _STYLE = """
 .bq { font: 13px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, "Courier New", monospace; }
 .bq .paper { fill: #ffffff; }
@@ -87,8 +88,10 @@ def picture(figure: Figure) -> str:
         f"<style>{_STYLE}</style>",
         f'<rect class="paper" width="{_n(width)}" height="{_n(height)}" rx="8"/>',
     ]
+    whole = _longest(rows.routes)
     for arrow, route in zip(figure.arrows, rows.routes, strict=True):
-        path = _curve([places[p] for p in route], tips[route[-2], route[-1]])
+        shown = route if route in whole else route[-2:]
+        path = _curve([places[p] for p in shown], tips[route[-2], route[-1]])
         dashed = " dashed" if arrow.dashed else ""
         lines += [
             f'<g class="arrow" data-from="{arrow.tail}" data-to="{arrow.head}">',
@@ -99,6 +102,14 @@ def picture(figure: Figure) -> str:
     for i, box in enumerate(figure.boxes):
         lines += _box(i, box, places[i])
     return "\n".join([*lines, "</svg>", ""])
+
+
+def _longest(routes: Sequence[tuple[int, ...]]) -> set[tuple[int, ...]]:
+    """Of each tail the route that draws the trunk; the others branch off at their last bend."""
+    longest: dict[int, tuple[int, ...]] = {}
+    for route in routes:
+        longest[route[0]] = max(longest.get(route[0], ()), route, key=len)
+    return set(longest.values())
 
 
 def _text_width(text: str, size: int) -> float:
@@ -115,10 +126,10 @@ def _width(box: Box, arrows: int) -> float:
 
 def _tips(upper: Sequence[int], places: dict[int, _Place], box: _Place) -> Iterator[tuple[int, float]]:
     """Where on the upper side of a box each line ends: straight below its beginning where it can."""
-    if len(upper) == 1:
-        yield upper[0], box.x
-        return
-    first, last = box.x - box.width / 2 + _PORT, box.x + box.width / 2 - _PORT
+    reach = box.width / 2 - _INSET if len(upper) > 1 else _NEARLY
+    first, last = box.x - reach, box.x + reach
+    if len(upper) == 1 and abs(places[upper[0]].x - box.x) > _NEARLY:
+        first = last = box.x
     x = first - _PORT
     for left, point in enumerate(sorted(upper, key=lambda p: places[p].x)):
         room = last - (len(upper) - 1 - left) * _PORT  # for those that are still to come
