@@ -1,6 +1,5 @@
 """Pictures of blocks, read back from the SVG: what is there, and that nothing lies on anything."""
 
-import random
 import re
 from functools import cache
 from itertools import combinations, pairwise, permutations, product
@@ -15,23 +14,15 @@ from blockqnn.diagram.figure import Arrow, Box, Figure
 from blockqnn.diagram.rows import arranged, crossings
 from blockqnn.diagram.svg import picture
 from blockqnn.space.code import LAYER_LIMIT, Block, Layer, Op, figure, layer_name, parse
-from blockqnn.space.mdp import BlockSpace
 from blockqnn.space.operation import OwnOp
 from blockqnn.space.zoo import ZOO
+from walks import uniform_walk
 
 SVG = "{http://www.w3.org/2000/svg}"
 NUMBER = r"-?\d+(?:\.\d+)?"
 
 
-def random_block(seed: int, max_layers: int) -> Block:
-    space, rng = BlockSpace(max_layers), random.Random(seed)
-    episode = [space.start]
-    while actions := space.actions(episode[-1]):
-        episode.append(rng.choice(actions))
-    return space.block(episode[1:])
-
-
-BLOCKS = [*ZOO.values(), *(random_block(seed, 23 - seed // 2 % 23) for seed in range(50))]
+BLOCKS = [*ZOO.values(), *(uniform_walk(seed, 23 - seed // 2 % 23) for seed in range(50))]
 each_block = pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{len(block.layers)}-layers")
 
 
@@ -183,7 +174,7 @@ def test_named_blocks_have_no_avoidable_crossing():
     assert counts == dict.fromkeys(ZOO, 0) | {"block-qnn-b": 1}
 
 
-SMALL = [random_block(seed, 8) for seed in range(200)]
+SMALL = [uniform_walk(seed, 8) for seed in range(200)]
 
 
 def best_of_all(block):

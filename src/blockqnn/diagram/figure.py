@@ -18,7 +18,10 @@ class Arrow(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """The first box is above all others, the last below them; arrows come at most once."""
+    """Boxes from the first, which every other is reached from, to the last, which all lead to.
+
+    No arrow comes twice.
+    """
 
     title: str
     description: str

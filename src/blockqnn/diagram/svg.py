@@ -1,6 +1,6 @@
 """A figure as SVG: one file for light and dark pages, without scripts, links or fonts of its own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from itertools import pairwise
 from typing import NamedTuple
@@ -8,9 +8,9 @@ from unicodedata import east_asian_width
 
 from blockqnn.diagram.columns import columns
 from blockqnn.diagram.figure import Box, Figure
-from blockqnn.diagram.rows import arranged
+from blockqnn.diagram.rows import Rows, arranged
 
-_FONT, _SMALL = 13, 10  # pixels
+_FONT, _SMALL = 13, 10  # pixels, as in the style sheet
 _ADVANCE = 0.62  # of the font's size; monospaced fonts have 0.55 to 0.61
 _HEIGHT = 30  # of a box
 _PADDING, _NUMBER_GAP = 12, 7  # beside the text; between number and label
@@ -63,45 +63,55 @@ class _Place(NamedTuple):
 def picture(figure: Figure) -> str:
     """The picture: boxes in rows, arrows as curves that run beside the boxes."""
     rows = arranged(len(figure.boxes), figure.arrows)
-    bends = len(rows.above) - len(figure.boxes)
-    ends = [len(rows.above[i]) for i in range(len(figure.boxes))]
-    widths = [*(_width(b, n) for b, n in zip(figure.boxes, ends, strict=True)), *[0.0] * bends]
-    xs = [x + _MARGIN for x in columns(rows, widths, _BESIDE)]
-    places: dict[int, _Place] = {}
-    y = float(_MARGIN)
+    places = _places(figure, rows)
+    width = _n(max(p.x + p.width / 2 for p in places.values()) + _MARGIN)
+    height = _n(max(p.bottom for p in places.values()) + _MARGIN)
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="bq" role="img" width="{width}"'
+            f' height="{height}" viewBox="0 0 {width} {height}">',
+            f"<title>{escape(figure.title)}</title>",
+            f"<desc>{escape(figure.description)}</desc>",
+            f"<style>{_STYLE}</style>",
+            f'<rect class="paper" width="{width}" height="{height}" rx="8"/>',
+            *_arrows(figure, rows, places),
+            *(line for i, box in enumerate(figure.boxes) for line in _box(i, box, places[i])),
+            "</svg>\n",
+        ]
+    )
+
+
+def _places(figure: Figure, rows: Rows) -> dict[int, _Place]:
+    """Of each point; rows are further apart where a line goes far aside, so that none lies flat."""
+    widths = [0.0] * len(rows.above)  # of bends
+    for i, box in enumerate(figure.boxes):
+        widths[i] = _width(box, len(rows.above[i]))
+    xs = columns(rows, widths, _BESIDE)
+    places, y = {}, float(_MARGIN)
     for row in rows.order:
-        places.update({p: _Place(xs[p], y, widths[p]) for p in row})
+        places.update({p: _Place(xs[p] + _MARGIN, y, widths[p]) for p in row})
         steps = [abs(xs[p] - xs[q]) for p in row for q in rows.below[p]]
-        y += _HEIGHT + _BETWEEN + min(60.0, 0.08 * max(steps, default=0))  # no line lies flat
-    width = max(p.x + p.width / 2 for p in places.values()) + _MARGIN
-    height = max(p.bottom for p in places.values()) + _MARGIN
+        y += _HEIGHT + _BETWEEN + min(60.0, 0.08 * max(steps, default=0.0))
+    return places
+
+
+def _arrows(figure: Figure, rows: Rows, places: Mapping[int, _Place]) -> Iterator[str]:
     tips = {
         (upper, i): x
         for i in range(len(figure.boxes))
         for upper, x in _tips(rows.above[i], places, places[i])
     }
-    lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="bq" role="img" width="{_n(width)}"'
-        f' height="{_n(height)}" viewBox="0 0 {_n(width)} {_n(height)}">',
-        f"<title>{escape(figure.title)}</title>",
-        f"<desc>{escape(figure.description)}</desc>",
-        f"<style>{_STYLE}</style>",
-        f'<rect class="paper" width="{_n(width)}" height="{_n(height)}" rx="8"/>',
-    ]
     whole = _longest(rows.routes)
     for arrow, route in zip(figure.arrows, rows.routes, strict=True):
         shown = route if route in whole else route[-2:]
-        path = _curve([places[p] for p in shown], tips[route[-2], route[-1]])
-        dashed = " dashed" if arrow.dashed else ""
-        lines += [
-            f'<g class="arrow" data-from="{arrow.tail}" data-to="{arrow.head}">',
-            f'<path class="line{dashed}" d="{path}"/>',
-            f'<path class="tip" d="{_tip(tips[route[-2], route[-1]], places[route[-1]].y)}"/>',
-            "</g>",
-        ]
-    for i, box in enumerate(figure.boxes):
-        lines += _box(i, box, places[i])
-    return "\n".join([*lines, "</svg>", ""])
+        x, head = tips[route[-2], route[-1]], places[route[-1]]
+        yield f'<g class="arrow" data-from="{arrow.tail}" data-to="{arrow.head}">'
+        yield (
+            f'<path class="line{" dashed" if arrow.dashed else ""}"'
+            f' d="{_curve([places[p] for p in shown], x)}"/>'
+        )
+        yield f'<path class="tip" d="M{_n(x)} {_n(head.y)}l-4 -7h8z"/>'
+        yield "</g>"
 
 
 def _longest(routes: Sequence[tuple[int, ...]]) -> set[tuple[int, ...]]:
@@ -124,7 +134,9 @@ def _width(box: Box, arrows: int) -> float:
     return max(text + 2 * _PADDING, _PORT * (arrows + 1), 48)
 
 
-def _tips(upper: Sequence[int], places: dict[int, _Place], box: _Place) -> Iterator[tuple[int, float]]:
+def _tips(
+    upper: Sequence[int], places: Mapping[int, _Place], box: _Place
+) -> Iterator[tuple[int, float]]:
     """Where on the upper side of a box each line ends: straight below its beginning where it can."""
     reach = box.width / 2 - _INSET if len(upper) > 1 else _NEARLY
     first, last = box.x - reach, box.x + reach
@@ -148,10 +160,6 @@ def _curve(route: Sequence[_Place], tip: float) -> str:
             parts.append(f"C{_n(upper.x)} {_n(middle)} {_n(x)} {_n(middle)} {_n(x)} {_n(y)}")
         parts.append(f"V{_n(y if last else lower.bottom)}")
     return "".join(parts)
-
-
-def _tip(x: float, y: float) -> str:
-    return f"M{_n(x)} {_n(y)}l-4 -7h8z"
 
 
 def _box(index: int, box: Box, place: _Place) -> list[str]:
