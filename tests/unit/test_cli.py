@@ -166,6 +166,19 @@ def test_show_as_text(blockqnn):
     assert (lines["density"], lines["depth"]) == ("1.400", "19")
 
 
+def test_show_writes_the_drawing_and_prints_as_without(blockqnn, folder):
+    text, document = (blockqnn("show", "run:0", *json) for json in ((), ("--json",)))
+    (folder / "b.svg").write_text("an older one")
+    for options, without in (((), text), (("--json",), document)):
+        assert blockqnn("show", "run:0", "--svg", "b.svg", *options) == without
+        drawn = (folder / "b.svg").read_text(encoding="utf-8")
+        assert drawn == parse(document_of(document)["code"])._repr_svg_()
+
+
+def document_of(answer):
+    return json.loads(answer.out)
+
+
 # status and top
 
 
