@@ -16,6 +16,7 @@ from blockqnn.plugins import named
 from blockqnn.quantity import duration
 from blockqnn.report import rows
 from blockqnn.report.live import LiveLine
+from blockqnn.report.notebook import html
 from blockqnn.report.survey import Survey
 from blockqnn.report.survey import survey as make_survey
 from blockqnn.report.target import Target, find
@@ -58,6 +59,10 @@ class Run:
     def status(self) -> dict[str, Any]:
         """Counts, failures, best and trajectory, as `blockqnn status --json` prints them."""
         return rows.read(self.path).status()
+
+    def _repr_html_(self) -> str:
+        """The best blocks, the first one drawn; notebooks look for this name."""
+        return html(rows.read(self.path))
 
     def resume(self, **changes: Any) -> "Run":
         """Goes on with it; see `search` for what may change."""

@@ -232,14 +232,17 @@ def show(
     classes: Annotated[int | None, typer.Option(min=2)] = None,
     image: Annotated[str | None, typer.Option(help="Channels, height, width: 3x32x32.")] = None,
     plugin: Plugins = None,
+    svg: Annotated[Path | None, typer.Option(help="Write the drawing to FILE.", metavar="FILE")] = None,
     as_json: Json = False,
 ) -> None:
     """A block's drawing, size and density."""
+    from blockqnn.diagram.svg import picture
     from blockqnn.network.plan import Image
     from blockqnn.plugins import load, named
     from blockqnn.report.describe import describe
     from blockqnn.report.drawing import draw
     from blockqnn.report.target import find
+    from blockqnn.space.code import figure
 
     found = find(target, load(named(plugin or ())))
     stacked = found.skeleton(
@@ -249,6 +252,11 @@ def show(
     if len(shape) != 3 or min(shape) < 1:
         raise InputError(f"--image {image!r}: write channels, height and width, as 3x32x32")
     facts = describe(found.block, stacked, Image(*shape), classes or found.classes)
+    if svg is not None:
+        try:
+            svg.write_text(picture(figure(found.block)), encoding="utf-8")
+        except OSError as error:
+            raise InputError(f"--svg {svg}: cannot be written ({error.strerror})") from None
     if as_json:
         _print_json(facts)
         return

@@ -158,6 +158,9 @@ def reopen_run(
         plan = rows.plans_of(facts, store.events())[-1][1]
         now = facts.settings.model_copy(update={"plan": plan, "plugins": now_named})
         new = located(changed(now, {**changes, **({"preset": preset} if preset else {})}))
+        if new.plan.iteration is None:  # as a file of `init` says it: what the run has chosen
+            chosen = new.plan.model_copy(update={"iteration": plan.iteration})
+            new = new.model_copy(update={"plan": chosen})
         _refuse_other_differences(directory, facts, now, new)
         if new.plan != plan:
             refuse_changed_data(facts)

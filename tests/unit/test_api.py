@@ -2,6 +2,7 @@
 
 import ast
 import json
+import sqlite3
 import subprocess
 import sys
 from dataclasses import replace
@@ -9,13 +10,14 @@ from datetime import date
 from itertools import count
 from pathlib import Path
 from shutil import copytree
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 import yaml
 
 import blockqnn
-from blockqnn import InputError, Run, api, search
+from blockqnn import InputError, Run, api, parse, search
 from blockqnn.api import Interrupted
 from blockqnn.config import Settings
 from blockqnn.data import dataset
@@ -177,6 +179,24 @@ def test_the_public_names():
     assert {name for name in blockqnn.__all__ if getattr(blockqnn, name, None) is None} == set()
     with pytest.raises(AttributeError, match="'blockqnn' has no attribute 'serach'"):
         _ = blockqnn.serach
+
+
+def test_a_run_in_a_notebook(finished, tmp_path):
+    """Well-formed, five rows, the best block's picture; a name of a folder is only text."""
+    run = Run(Path(copytree(finished.path, tmp_path / "<script>&")))
+    shown = ElementTree.fromstring(f"<div>{run._repr_html_()}</div>")
+    assert shown.find("table/caption").text == f"run {run.path}"
+    cells = [[cell.text for cell in row] for row in shown.iterfind("table/tr")]
+    assert [row[0] for row in cells] == ["trial", *(str(entry.trial) for entry in run.top(5))]
+    assert [row[-1] for row in cells] == ["code", *(entry.code for entry in run.top(5))]
+    assert run._repr_html_().endswith(parse(run.best().code)._repr_svg_())
+
+
+def test_a_run_without_an_outcome_in_a_notebook(finished, tmp_path):
+    run = Path(copytree(finished.path, tmp_path / "run"))
+    with sqlite3.connect(run / "run.sqlite3") as store:
+        store.execute("delete from results")
+    assert Run(run)._repr_html_() == f"<p>run {run}: no evaluated trial yet</p>"
 
 
 # Resume

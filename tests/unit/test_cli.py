@@ -166,6 +166,19 @@ def test_show_as_text(blockqnn):
     assert (lines["density"], lines["depth"]) == ("1.400", "19")
 
 
+def test_show_writes_the_drawing_and_prints_as_without(blockqnn, folder):
+    text, document = (blockqnn("show", "run:0", *json) for json in ((), ("--json",)))
+    (folder / "b.svg").write_text("an older one")
+    for options, without in (((), text), (("--json",), document)):
+        assert blockqnn("show", "run:0", "--svg", "b.svg", *options) == without
+        drawn = (folder / "b.svg").read_text(encoding="utf-8")
+        assert drawn == parse(document_of(document)["code"])._repr_svg_()
+
+
+def document_of(answer):
+    return json.loads(answer.out)
+
+
 # status and top
 
 
@@ -334,6 +347,21 @@ def test_an_interrupted_search_says_how_to_go_on(folder, number):
         assert program == "blockqnn"
         subprocess.run([*BLOCKQNN, *arguments], check=True, capture_output=True)
         assert rows.read(folder / "my run").status()["trials"]["finished"] == 100
+
+
+@pytest.mark.parametrize("length", [("--trials", "4"), ("--budget", "3s")])
+def test_the_same_command_goes_on_also_with_a_file_of_init(blockqnn, folder, length):
+    assert blockqnn("init", "my.yaml", "--preset", "tiny").status == 0
+    command = ("search", "--config", "my.yaml", "--run", "new", "--json", *length)
+    first = blockqnn(*command)
+    assert first.status == 0, first.err
+    again = blockqnn(*command)
+    assert again.status == 0, again.err
+    assert json.loads(again.out) == json.loads(first.out)
+    answer = blockqnn(*command, "--set", "plan.iteration=5")
+    assert (answer.status, answer.out) == (2, "")
+    assert "plan.iteration = " in answer.err
+    assert (folder / "my.yaml").read_text().count("\n") > 50
 
 
 @pytest.mark.parametrize("unbuffered", ["", "1"])

@@ -1,6 +1,5 @@
 """Drawings, read back twice: the words give the block, the rails alone give its graph."""
 
-import random
 import re
 
 import pytest
@@ -8,8 +7,8 @@ import pytest
 from blockqnn.report import drawing
 from blockqnn.report.drawing import draw
 from blockqnn.space.code import LAYER_LIMIT, Block, Layer, Op, parse
-from blockqnn.space.mdp import BlockSpace
 from blockqnn.space.zoo import ZOO
+from walks import uniform_walk
 
 RESNET_LIKE = """\
 ○     0  input
@@ -59,15 +58,7 @@ def test_words_of_each_type(code: str, row: str) -> None:
 # Every block drawn: the zoo and uniform walks of up to 1, 2, ..., 23 layers.
 
 
-def random_block(seed: int, max_layers: int) -> Block:
-    space, rng = BlockSpace(max_layers), random.Random(seed)
-    episode = [space.start]
-    while actions := space.actions(episode[-1]):
-        episode.append(rng.choice(actions))
-    return space.block(episode[1:])
-
-
-BLOCKS = [*ZOO.values(), *(random_block(seed, 1 + seed % 23) for seed in range(230))]
+BLOCKS = [*ZOO.values(), *(uniform_walk(seed, 1 + seed % 23) for seed in range(230))]
 each_block = pytest.mark.parametrize("block", BLOCKS, ids=lambda block: f"{len(block.layers)}-layers")
 
 

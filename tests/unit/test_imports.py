@@ -13,6 +13,7 @@ PACKAGE = Path(blockqnn.__file__).parent
 # Each layer may import those before it, and its own.
 LAYERS = (
     ("errors", "seeds", "npz", "version", "quantity", "users_code"),
+    ("diagram",),
     ("space",),
     ("records",),
     ("network.plan",),
@@ -87,7 +88,8 @@ def test_no_import_cycle():
         " blockqnn.runtime.worker, blockqnn.runtime.facts",
         "import blockqnn.network.plan, blockqnn.plugins, blockqnn.strategy.own",
         "import blockqnn.data.dataset",
-        "import blockqnn.report.rows, blockqnn.report.drawing, blockqnn.report.live",
+        "import blockqnn.report.rows, blockqnn.report.drawing, blockqnn.report.live,"
+        " blockqnn.report.notebook",
         "import blockqnn.tables.chain",
         "import blockqnn.cli, blockqnn.api",
     ],

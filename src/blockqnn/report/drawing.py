@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import compress
 from types import MappingProxyType
 
-from blockqnn.space.code import Block, Layer, Op, op_name
+from blockqnn.space.code import Block, Layer, Op, layer_name
 
 _INPUT, _LAYER, _OUTPUT = "○", "●", "◎"
 _RAIL, _LEAF_RAIL = "│", "┊"
@@ -39,13 +39,12 @@ def _words(block: Block) -> list[_Cells]:
     output = f"output = {'concat of ' if len(leaves) > 1 else ''}{_listed(leaves)}"
     return [
         ("0", "input", "", ""),
-        *((str(x.index), _name(x), _source(x), "→ output" * (x.index in leaves)) for x in block.layers),
+        *(
+            (str(x.index), layer_name(x), _source(x), "→ output" * (x.index in leaves))
+            for x in block.layers
+        ),
         ("", output, "", ""),
     ]
-
-
-def _name(layer: Layer) -> str:
-    return op_name(layer.op) + (f" {layer.kernel}x{layer.kernel}" if layer.kernel else "")
 
 
 def _source(layer: Layer) -> str:

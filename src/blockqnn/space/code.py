@@ -12,6 +12,8 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
+from blockqnn.diagram.figure import Arrow, Box, Figure
+from blockqnn.diagram.svg import picture
 from blockqnn.errors import InputError
 from blockqnn.space.operation import OwnOp
 
@@ -52,6 +54,16 @@ OP_RULES: Mapping[Op, OpRule] = MappingProxyType(
         Op.ADD: OpRule((0,), 2),
         Op.CONCAT: OpRule((0,), 2),
         Op.TERMINAL: OpRule((0,), 0),
+    }
+)
+_KINDS: Mapping[OpType, str] = MappingProxyType(  # of boxes
+    {
+        Op.CONV: "conv",
+        Op.MAX_POOL: "pool",
+        Op.AVG_POOL: "pool",
+        Op.IDENTITY: "identity",
+        Op.ADD: "add",
+        Op.CONCAT: "concat",
     }
 )
 
@@ -100,6 +112,10 @@ class Block:
         """Indices of the layers without successor; their concatenation is the block's output."""
         used = {p for layer in self.layers for p in layer.preds}
         return tuple(layer.index for layer in self.layers if layer.index not in used)
+
+    def _repr_svg_(self) -> str:
+        """Its drawing; notebooks look for this name."""
+        return picture(figure(self))
 
 
 def terminal(index: int) -> Layer:
@@ -156,6 +172,29 @@ def _parse_layer(item: str, text: str, types: Mapping[int, OpType]) -> Layer:
 def op_name(op: OpType) -> str:
     """The type as people write it: `max pool`."""
     return op.name.lower().replace("_", " ")
+
+
+def layer_name(layer: Layer) -> str:
+    """The layer as people write it: `max pool 3x3`."""
+    return op_name(layer.op) + (f" {layer.kernel}x{layer.kernel}" if layer.kernel else "")
+
+
+def figure(block: Block) -> Figure:
+    """Input, layers and output as boxes; dashed is what goes to the output."""
+    leaves, output = block.leaves, len(block.layers) + 1
+    return Figure(
+        title=f"Block of {len(block.layers)} {'layer' if output == 2 else 'layers'}",
+        description=str(block),
+        boxes=(
+            Box("input", "end"),
+            *(Box(layer_name(x), _KINDS.get(x.op, "own"), x.index) for x in block.layers),
+            Box("output = concat" if len(leaves) > 1 else "output", "end"),
+        ),
+        arrows=(
+            *(Arrow(p, x.index) for x in block.layers for p in x.preds),
+            *(Arrow(leaf, output, dashed=True) for leaf in leaves),
+        ),
+    )
 
 
 def _check(layers: tuple[Layer, ...]) -> None:
