@@ -1,5 +1,6 @@
 """Trained models that nobody trained: random weights, statistics of BN and all."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,6 +9,9 @@ from torch import nn
 from blockqnn.export.model import Model, plan_of
 from blockqnn.network.model import build
 from blockqnn.space.code import Block
+
+# The example of an own operation, type 8.
+SEPARABLE = Path(__file__).resolve().parents[1] / "examples" / "plugins" / "operation.py"
 
 
 def random_model(

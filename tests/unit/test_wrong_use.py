@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from blockqnn.export import directory
+from blockqnn.space.zoo import ZOO
+from models import random_model
 from pictures import bomb, pictures, save_png, write_folder
 
-COMMANDS = "search, init, space, fork, status, top, show, train"
+COMMANDS = "search, init, space, fork, status, top, show, train, predict, export"
 OPTIONS = [
     ("", [COMMANDS, "blockqnn --help"]),
     ("frobnicate", ["'frobnicate'", COMMANDS]),
@@ -194,6 +197,24 @@ RUNS = [
     ("train garbage --out new", ["garbage", "no run file"]),
     ("show torn", ["torn", "malformed"]),
 ]
+MODELS = [
+    ("predict", ["TRAINED_DIR", "blockqnn predict --help"]),
+    ("predict foreign", ["IMAGE...", "blockqnn predict --help"]),
+    ("predict nowhere picture.png", ["nowhere", "no such directory", "train --out"]),
+    ("predict foreign picture.png", ["foreign/config.json", "No such file", "train --out"]),
+    ("predict model none.png", ["none.png", "no such file"]),
+    ("predict model file", ["image file", "no image that can be read"]),
+    ("export model --out new", ["--format"]),
+    ("export model --format onnx", ["--out"]),
+    ("export model --format tflite --out new", ["'tflite'", "python, onnx, torch-export, safetensors"]),
+    ("export nowhere --format onnx --out new", ["nowhere", "no such directory"]),
+    ("export model --format onnx --out file", ["file", "exists; name a new file"]),
+    ("export model --format python --out foreign", ["foreign", "not an empty directory"]),
+    ("export model --format python --out file/new", ["file is not a directory that can be written"]),
+    ("export unweighted --format onnx --out new", ["model.safetensors", "no such file"]),
+    ("export misweighted --format onnx --out new", ["model.safetensors", "cannot be read"]),
+    ("export misconfigured --format onnx --out new", ["config.json", "damaged", "Invalid JSON"]),
+]
 
 
 def change(run, statement):
@@ -237,6 +258,12 @@ def wrong(folder):
     }
     for name, text in tables.items():
         (folder / name).write_text(text)
+    directory.write(random_model(ZOO["resnet-like"]), folder / "model")
+    for name in ("unweighted", "misweighted", "misconfigured"):
+        shutil.copytree(folder / "model", folder / name)
+    (folder / "unweighted" / "model.safetensors").unlink()
+    (folder / "misweighted" / "model.safetensors").write_bytes(b"no tensors")
+    (folder / "misconfigured" / "config.json").write_text("{")
     for name in ("newer", "strange", "torn", "bent", "mistold"):
         shutil.copytree(folder / "run", folder / name)
     change(folder / "newer", "PRAGMA user_version = 99")
@@ -258,7 +285,7 @@ def tree(folder):
     return {str(p.relative_to(folder)): p.stat().st_size for p in names}
 
 
-@pytest.mark.parametrize(("line", "told"), OPTIONS + CODES + SETTINGS + DATA + RUNS)
+@pytest.mark.parametrize(("line", "told"), OPTIONS + CODES + SETTINGS + DATA + RUNS + MODELS)
 def test_wrong_use(blockqnn, wrong, line, told):
     before = tree(wrong)
     begin = time.monotonic()
@@ -276,5 +303,12 @@ def test_wrong_use(blockqnn, wrong, line, told):
 
 
 def test_there_are_enough_kinds():
-    for kind, least in ((OPTIONS, 25), (CODES, 12), (SETTINGS, 20), (DATA, 15), (RUNS, 20)):
+    for kind, least in (
+        (OPTIONS, 25),
+        (CODES, 12),
+        (SETTINGS, 20),
+        (DATA, 15),
+        (RUNS, 20),
+        (MODELS, 15),
+    ):
         assert len({line for line, _ in kind}) >= least

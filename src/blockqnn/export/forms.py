@@ -1,5 +1,6 @@
 """The forms in which a model leaves: each writes one file or directory and is checked."""
 
+import copy
 import importlib.util
 import json
 import logging
@@ -82,7 +83,9 @@ def _facts(model: Model) -> dict[str, str]:
 
 
 def _torch_export(model: Model, out: Path, _: Extensions) -> _Forward:
-    program = torch.export.export(model, _example(model), dynamic_shapes=_any_batch())
+    # torch's archive takes weights in another memory format for views and warns of them
+    plain = copy.deepcopy(model).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    program = torch.export.export(plain, _example(model), dynamic_shapes=_any_batch())
     facts = {f"{name}.json": text for name, text in _facts(model).items()}
     with out.open("wb") as file:  # by its name torch would ask for .pt2
         torch.export.save(program, file, extra_files=facts)
