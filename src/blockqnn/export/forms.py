@@ -83,16 +83,11 @@ def _facts(model: Model) -> dict[str, str]:
 
 
 def _torch_export(model: Model, out: Path, _: Extensions) -> _Forward:
-    # torch's archive takes weights in another memory format for views and warns of them
+    # torch's archive takes weights in another memory format for views, and warns of them
     plain = copy.deepcopy(model).to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     program = torch.export.export(plain, _example(model), dynamic_shapes=_any_batch())
     facts = {f"{name}.json": text for name, text in _facts(model).items()}
-    with (
-        out.open("wb") as file,
-        warnings.catch_warnings(),
-    ):  # a file: by its name torch would ask for .pt2
-        # said of tensors that share memory, as a 1x1 kernel's two layouts do; the check below decides
-        warnings.filterwarnings("ignore", "No complete tensor found in the group", UserWarning)
+    with out.open("wb") as file:  # by its name torch would ask for .pt2
         torch.export.save(program, file, extra_files=facts)
     with out.open("rb") as file:
         exported: _Forward = torch.export.load(file).module()
