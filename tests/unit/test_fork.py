@@ -82,6 +82,13 @@ def test_only_finished_iterations_are_taken(finished, tmp_path):
     assert len(read(forked.path).fold.trials) == 4  # the first iteration
 
 
+def test_a_longer_plan_leaves_the_epsilons_of_the_past(finished, tmp_path):
+    forked = blockqnn.fork(finished.path, tmp_path / "new", settings={"plan": {"trials": 400}})
+    old, new = read(finished.path), read(forked.path)
+    assert [r.epsilon for r in new.by_iteration(9)] == [r.epsilon for r in old.by_iteration(9)]
+    assert len({r.epsilon for r in old.by_iteration(9)}) > 1
+
+
 def test_a_fork_into_a_budget_keeps_the_epsilons_of_its_past(finished, tmp_path):
     forked = blockqnn.fork(finished.path, tmp_path / "new", settings={"plan": {"budget": "1h"}})
     old, new = read(finished.path), read(forked.path)

@@ -62,7 +62,7 @@ class RunView:
     directory: Path
     facts: RunFacts
     plans: tuple[tuple[int, PlanSettings], ...]  # see plans_of
-    shares: tuple[float, ...]  # by iteration, as a run with a budget recorded them
+    shares: tuple[float, ...]  # by iteration, where they were recorded: with a budget, and by a fork
     spent: float  # seconds of a budget
     fold: Fold
     rewards: tuple[float | None, ...]  # by trial; None: not known yet
@@ -165,7 +165,7 @@ class RunView:
 
     def share(self, iteration: int) -> float:
         """The share of the plan, as it was then, at which the iteration began."""
-        if self.budget:
+        if iteration < len(self.shares):
             return self.shares[iteration]
         plan, first = self.facts.settings.plan, self.fold.iterations[iteration][0].number
         planned = max(p.trials or 0 for after, p in self.plans if after <= first)

@@ -9,7 +9,7 @@ from blockqnn.config import PlanSettings
 from blockqnn.runtime.fold import Fold
 
 Event = tuple[str, Any]  # kind, body as JSON
-SHARE, SPENT = "share", "spent"  # events of a run with a budget
+SHARE, SPENT = "share", "spent"  # events of a run with a budget; a fork tells the shares of its past
 _TRIALS_PER_EVALUATION = 50  # what counts no trials ends when repeats outnumber evaluations so
 
 
@@ -138,7 +138,7 @@ class Recorded:
 
 
 def shares(events: Sequence[Event]) -> Iterator[float]:
-    """Of each iteration in order, the share at which it began, as a run with a budget recorded it."""
+    """Of each iteration in order, the share at which it began, where that was recorded."""
     return (body for kind, body in events if kind == SHARE)
 
 
