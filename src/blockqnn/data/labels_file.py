@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from blockqnn.data.folder import files_source
-from blockqnn.data.source import PARTS, TRAIN, VALIDATION, FileStamp, Origin, Source, numbered, stamp
+from blockqnn.data.source import PART_OF, TRAIN, FileStamp, Origin, Source, numbered, stamp
 from blockqnn.errors import InputError
 
-_PART = {"train": TRAIN, "val": VALIDATION, "validation": VALIDATION, "test": PARTS.index("test")}
+_PART = {name: PART_OF[name] for name in ("train", "val", "validation", "test")}
 
 
 class _Row(NamedTuple):

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from blockqnn.network.plan import NetworkPlan, plan_network
@@ -63,7 +63,6 @@ def survey(facts: RunFacts, operations: Sequence[OwnOp] = ()) -> Survey:
         keys.add(mdp.key(episode))
         lengths.append(len(block.layers))
         plans.append(plan_network(block, settings.skeleton, facts.data.image, classes))
-    limits = settings.space.limits
     known = Survey(
         codes=count_codes(mdp),
         distinct=len(keys),
@@ -71,11 +70,11 @@ def survey(facts: RunFacts, operations: Sequence[OwnOp] = ()) -> Survey:
         params=tuple(plan.params for plan in plans),
         flops=tuple(plan.flops for plan in plans),
         max_params=settings.space.max_params,
-        max_flops=limits.max_flops,
+        max_flops=settings.space.max_flops,
         seconds=(),
     )
     left = [plan for plan, admitted in zip(plans, known.admitted, strict=True) if admitted]
-    return Survey(**{**vars(known), "seconds": _timed(left, facts)})
+    return replace(known, seconds=_timed(left, facts))
 
 
 def count_codes(mdp: BlockSpace) -> int:

@@ -48,7 +48,7 @@ class Executor(Protocol):
     def wait(self, timeout: float | None = None) -> list[Result]:
         """Blocks until at least one result is there; all that are ready, in any order.
 
-        None when `timeout` seconds passed, where an executor can stop waiting.
+        An empty list when `timeout` seconds passed, where an executor can stop waiting.
         """
         ...
 
