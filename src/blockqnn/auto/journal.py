@@ -1,0 +1,93 @@
+"""What `auto` has done so far: auto.json of its directory, from which it goes on and its report is made."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from blockqnn.config import Recipe
+from blockqnn.errors import InputError
+from blockqnn.network.plan import Skeleton
+from blockqnn.place import replace_file
+from blockqnn.runtime.facts import DataFacts
+
+FILE = "auto.json"
+Stage = Literal["baselines", "recipe", "search", "selection", "training", "test"]
+STAGES: tuple[Stage, ...] = ("baselines", "recipe", "search", "selection", "training", "test")
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Point(_Stored):
+    """Where a training stood."""
+
+    epoch: float  # passed over the training part
+    loss: float  # mean of the training batches since the point before
+    validation: float | None = None  # percent of the validation part, where it was looked at
+
+
+class Row(_Stored):
+    """One network that was trained for its share of the time, and how good it is then."""
+
+    stage: Stage
+    round: int  # of the stage, from 0; each halves the field and doubles the time
+    name: str  # block-qnn-s, resnet-like, linear, trial 17
+    choice: str = ""  # what is varied in this stage, in words
+    code: str | None = None  # None: a linear model
+    skeleton: Skeleton
+    recipe: Recipe
+    accuracy: float | None  # percent of the validation part; None: training failed
+    failure: str = ""
+    params: int
+    flops: int
+    epochs: float
+    steps: int
+    seconds: float
+    history: tuple[Point, ...] = ()
+
+
+class Outlook(_Stored):
+    """What the search may see, from candidates timed on this machine."""
+
+    candidate_seconds: float  # on one worker
+    workers: int
+    candidates: int  # in the search's share of the budget
+
+
+class Journal(_Stored):
+    """All that `auto` knows, besides the run in run/ and the model in its directory."""
+
+    version: str
+    data: DataFacts
+    source: str  # of the data, as it was named
+    budget: float  # seconds
+    device: str
+    seed: int
+    command: str  # that goes on with it
+    ends: dict[Stage, float]  # seconds of the budget at which each stage is to end
+    spent: float = 0.0  # seconds of the budget
+    took: dict[Stage, float] = {}  # seconds of the stages that are done
+    majority: float  # percent that always the same answer gets on the validation part
+    outlook: Outlook | None = None
+    rows: tuple[Row, ...] = ()
+    kept: int | None = None  # number of the row whose model lies in the directory
+
+
+def read(directory: Path) -> Journal:
+    """The journal in the directory; InputError where it is missing or cannot be read."""
+    path = directory / FILE
+    try:
+        return Journal.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; auto --out writes it") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "content"
+        raise InputError(f"{path}: damaged: {where}: {first['msg']}"[:300]) from None
+
+
+def write(journal: Journal, directory: Path) -> None:
+    """Replaces the journal in one step."""
+    replace_file(directory / FILE, journal.model_dump_json(indent=1).encode())
