@@ -28,14 +28,13 @@ def axis(values: Sequence[float], ticks: int, *, widened: bool) -> Axis:
         room = abs(low) / 10 or 1.0
         low, high = low - room, high + room
     step = _round_up((high - low) / ticks)
-    outward = (math.floor, math.ceil) if widened else (math.ceil, math.floor)
-    first, last = outward[0](low / step + 1e-9), outward[1](high / step - 1e-9)
-    if not widened:
+    if widened:
+        first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+        low, high = first * step, last * step
+    else:
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     places = max(0, -math.floor(math.log10(step) + 1e-9))
     numbers = tuple(i * step for i in range(first, last + 1))
-    if widened:
-        low, high = numbers[0], numbers[-1]
     return Axis(low, high, numbers, tuple(_written(n, places) for n in numbers))
 
 

@@ -1,0 +1,130 @@
+"""The stages that train a field of networks and halve it: baselines, recipe, selection; and time."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from statistics import fmean
+
+from blockqnn.auto.journal import STAGES, Row, Stage
+from blockqnn.quantity import duration
+from blockqnn.report.findings import Findings
+from blockqnn.report.markup import Bar, Column, Group, Line, paragraph, section, table
+from blockqnn.report.sections.wording import NONE, NOT_YET, counted, percent, shown_name, size
+
+
+def baselines(findings: Findings) -> str:
+    """Networks that need no search, each trained for the same short time."""
+    majority = Line(("most frequent class", percent(findings.journal.majority, 2), *(NONE,) * 5))
+    return _section(
+        findings,
+        "baselines",
+        "Baselines",
+        "What a search has to beat, measured on the validation part.",
+        before=(majority,),
+    )
+
+
+def recipe(findings: Findings) -> str:
+    """How training was set up for these data."""
+    return _section(
+        findings,
+        "recipe",
+        "How the recipe was chosen",
+        "Choices of the training, compared on one network by the validation part. Each round keeps the"
+        " better ones and trains them longer.",
+    )
+
+
+def selection(findings: Findings) -> str:
+    """The best blocks of the search against the known networks."""
+    return _section(
+        findings,
+        "selection",
+        "Selection",
+        "The best blocks of the search and known networks, trained longer in each round, on equal terms."
+        " Measured on the validation part only; the test part was not looked at.",
+    )
+
+
+def _section(
+    findings: Findings, stage: Stage, heading: str, text: str, before: tuple[Line, ...] = ()
+) -> str:
+    rows = findings.rows(stage)
+    if not rows:
+        return section(stage, heading, [paragraph(NOT_YET, "muted")])
+    state = "" if findings.done(stage) else paragraph("Under way: what is there so far.", "muted")
+    choices = any(row.choice for row in rows)
+    columns = [
+        Column("network", number=False),
+        *([Column("choice", number=False)] if choices else []),
+        Column(findings.metric),
+        Column("parameters"),
+        Column("FLOPs"),
+        Column("epochs"),
+        Column("time"),
+        Column("", number=False),
+    ]
+    if choices:
+        before = tuple(line._replace(cells=(line.cells[0], "", *line.cells[1:])) for line in before)
+    first = (Group("", before),) if before else ()
+    rounds = _rounds(rows, choices, findings.done(stage) and stage != "baselines")
+    return section(stage, heading, [state, paragraph(text), table(columns, [*first, *rounds])])
+
+
+def _rounds(rows: Sequence[Row], choices: bool, done: bool) -> Iterator[Group]:
+    """One group a round, the best first; with one round there is nothing to head."""
+    ordered = sorted(rows, key=lambda row: row.round)
+    by_round = [list(members) for _, members in groupby(ordered, key=lambda row: row.round)]
+    for number, members in enumerate(by_round):
+        members.sort(key=lambda row: -1.0 if row.accuracy is None else row.accuracy, reverse=True)
+        after = by_round[number + 1] if number + 1 < len(by_round) else []
+        kept = {(row.name, row.choice) for row in after} or {(members[0].name, members[0].choice)}
+        word = "goes on" if after else "chosen" if done else ""
+        heading = ""
+        if len(by_round) > 1:
+            each = duration(fmean(row.seconds for row in members))
+            heading = (
+                f"Round {members[0].round + 1}: {counted(len(members), 'training')} of about {each}"
+            )
+        lines = []
+        for row in members:
+            on = (row.name, row.choice) in kept and bool(word)
+            lines.append(_line(row, choices, word if on else row.failure, marked=on and not after))
+        yield Group(heading, tuple(lines))
+
+
+def _line(row: Row, choices: bool, fate: str, marked: bool) -> Line:
+    cells = (
+        shown_name(row),
+        *([row.choice] if choices else []),
+        "failed" if row.accuracy is None else percent(row.accuracy, 2),
+        *size(row),
+        f"{row.epochs:.3g}",
+        duration(row.seconds),
+        fate,
+    )
+    return Line(cells, marked)
+
+
+def time_spent(findings: Findings) -> str:
+    """Of each stage: until when it was to run, how long it took, and its share."""
+    journal = findings.journal
+    whole = max([*journal.took.values(), 1e-9])
+    lines, before = [], 0.0
+    for stage in STAGES:
+        end = journal.ends.get(stage)
+        planned = NONE if end is None else duration(max(0.0, end - before))
+        before = before if end is None else end
+        took = journal.took.get(stage)
+        lines.append(
+            Line((stage, planned, NONE if took is None else duration(took), Bar((took or 0.0) / whole)))
+        )
+    columns = [
+        Column("stage", number=False),
+        Column("at most"),
+        Column("took"),
+        Column("", number=False),
+    ]
+    text = f"{duration(journal.spent)} of {duration(journal.budget)} were spent."
+    return section(
+        "time", "How the time was spent", [paragraph(text), table(columns, [Group("", tuple(lines))])]
+    )
