@@ -1,14 +1,16 @@
 """Pieces of HTML: all text is escaped here, and the result is well-formed XML too."""
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from blockqnn.diagram.text import escaped
 
 
 class Column(NamedTuple):
+    """`number` is flush right; a `code` is long and may be wrapped."""
+
     heading: str
-    number: bool = True  # flush right
+    kind: Literal["number", "text", "code"] = "number"
 
 
 class Bar(NamedTuple):
@@ -33,7 +35,7 @@ class Group(NamedTuple):
 
 def table(columns: Sequence[Column], groups: Iterable[Group]) -> str:
     """In a box that is scrolled where the screen is narrow; an empty heading is left out."""
-    head = "".join(f"<th{_side(c)}>{escaped(c.heading)}</th>" for c in columns)
+    head = "".join(f"<th{_kind(c)}>{escaped(c.heading)}</th>" for c in columns)
     parts = ['<div class="wide"><table>', f"<thead><tr>{head}</tr></thead>"]
     for group in groups:
         parts.append("<tbody>")
@@ -43,7 +45,7 @@ def table(columns: Sequence[Column], groups: Iterable[Group]) -> str:
             )
         for line in group.lines:
             cells = "".join(
-                f"<td{_side(c)}>{_cell(cell)}</td>" for c, cell in zip(columns, line.cells, strict=True)
+                f"<td{_kind(c)}>{_cell(cell)}</td>" for c, cell in zip(columns, line.cells, strict=True)
             )
             parts.append(f"<tr{_class('marked' if line.marked else '')}>{cells}</tr>")
         parts.append("</tbody>")
@@ -85,8 +87,8 @@ def section(name: str, heading: str, parts: Iterable[str]) -> str:
     return f'<section id="{name}">\n<h2>{escaped(heading)}</h2>\n{body}\n</section>'
 
 
-def _side(column: Column) -> str:
-    return ' class="number"' if column.number else ""
+def _kind(column: Column) -> str:
+    return _class(column.kind)
 
 
 def _class(kind: str) -> str:

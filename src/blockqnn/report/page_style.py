@@ -30,13 +30,13 @@ header > .muted { font-size: 0.9rem; }
   padding: 0.6rem 0.9rem; list-style: none;
 }
 .facts {
-  display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr));
+  display: grid; grid-template-columns: repeat(auto-fit, minmax(9rem, 1fr));
   gap: 1.2rem 1.5rem; margin: 1.6rem 0; padding: 1.1rem 0;
   border-top: 1px solid var(--line); border-bottom: 1px solid var(--line);
 }
 .facts div { display: flex; flex-direction: column; }
 .facts dt, .facts dd { margin: 0; font-size: 0.85rem; line-height: 1.4; color: var(--muted); }
-.facts dt + dd { font-size: 1.75rem; line-height: 1.3; font-weight: 600; color: var(--ink); }
+.facts dt + dd { font-size: 1.55rem; line-height: 1.3; font-weight: 600; color: var(--ink); }
 .facts div:first-child dt + dd { color: var(--accent); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 0.88rem; line-height: 1.4; margin: 0.4rem 0 1rem; }
@@ -46,18 +46,23 @@ th:last-child, td:last-child { padding-right: 0; }
 thead th { color: var(--muted); font-weight: 500; border-bottom: 1px solid var(--line); }
 tbody td { border-bottom: 1px solid var(--faint); }
 th, td.number { white-space: nowrap; }
+td.text { min-width: 6.5rem; overflow-wrap: anywhere; }
+td.text:last-child { min-width: 4rem; }
+td.code { min-width: 19rem; font: 0.78rem/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
+.number { white-space: nowrap; }
 .number { text-align: right; }
 .group th { color: var(--muted); font-weight: 500; padding-top: 0.9rem; }
-.marked td { font-weight: 600; }
+.marked td:not(.code) { font-weight: 600; }
 .marked td:first-child { box-shadow: inset 2px 0 0 var(--accent); padding-left: 0.5rem; }
 .bar { display: block; height: 0.6rem; min-width: 1px; background: var(--accent); border-radius: 2px; }
 td:has(.bar) { width: 45%; }
 .pictures { display: flex; flex-wrap: wrap; gap: 1rem 1.25rem; align-items: flex-start; }
 .pictures { margin: 0.8rem 0 1rem; }
 figure { margin: 0; max-width: 100%; }
-figcaption { font-size: 0.82rem; line-height: 1.4; color: var(--muted); max-width: 22rem; }
+figcaption { font-size: 0.82rem; line-height: 1.4; color: var(--muted); max-width: 44rem; }
 figcaption { overflow-wrap: anywhere; }
-svg { display: block; }
+svg { display: block; height: auto; max-width: 100%; }
+.bq, .bq-matrix { max-width: max(100%, 30rem); }
 pre {
   background: var(--faint); border: 1px solid var(--line); border-radius: 6px; margin: 0 0 0.8rem;
   padding: 0.75rem 0.9rem; overflow-x: auto; font-size: 0.85rem; line-height: 1.5;
@@ -76,7 +81,7 @@ summary { cursor: pointer; color: var(--accent); font-size: 0.9rem; }
   section { margin-top: 1.4rem; padding-top: 0.9rem; }
   .wide, pre { overflow: visible; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
-  svg { max-width: 100%; height: auto; }
+  svg.bq, svg.bq-matrix { max-width: 100%; }
   figure, tr, .facts, .caution { break-inside: avoid; }
   h2, h3 { break-after: avoid; }
   .bar, .caution { print-color-adjust: exact; -webkit-print-color-adjust: exact; }

@@ -5,13 +5,12 @@ from math import isfinite
 
 from blockqnn.diagram.curves import Series, curves_picture
 from blockqnn.diagram.svg import picture
-from blockqnn.quantity import duration
 from blockqnn.records import Measurement
 from blockqnn.report.findings import Findings
 from blockqnn.report.histogram import short
 from blockqnn.report.markup import Column, Group, Line, paragraph, pictures, section, table
 from blockqnn.report.rows import RunView
-from blockqnn.report.sections.wording import NOT_YET, counted, in_a_row, percent
+from blockqnn.report.sections.wording import NOT_YET, counted, in_a_row, lasting, percent
 from blockqnn.space.code import figure
 
 _DRAWN, _LISTED = 3, 10
@@ -38,7 +37,7 @@ def _foreseen(findings: Findings) -> str:
         return ""
     return paragraph(
         f"Foreseen, from candidates timed on this machine: {counted(outlook.candidates, 'candidate')} of"
-        f" about {duration(outlook.candidate_seconds)} each, with {counted(outlook.workers, 'worker')}."
+        f" about {lasting(outlook.candidate_seconds)} each, with {counted(outlook.workers, 'worker')}."
     )
 
 
@@ -53,7 +52,7 @@ def _seen(run: RunView) -> str:
     if failures:
         kinds = [f"{count} {kind.replace('_', ' ')}" for kind, count in failures.items()]
         text += f". Failures: {in_a_row(kinds)}"
-    return f"{text}. Training took {duration(run.seconds)}, summed over the workers."
+    return f"{text}. Training took {lasting(run.seconds)}, summed over the workers."
 
 
 def _moved(run: RunView, metric: str) -> str:
@@ -88,7 +87,7 @@ def _best(run: RunView, findings: Findings) -> str:
     entries, chosen = run.entries()[:_LISTED], findings.chosen
     columns = [
         *map(Column, ("trial", findings.metric, "reward", "parameters", "FLOPs")),
-        Column("code", number=False),
+        Column("code", "code"),
     ]
     lines = tuple(
         Line(

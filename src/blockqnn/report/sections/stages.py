@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from statistics import fmean
+from statistics import median
 
 from blockqnn.auto.journal import STAGES, Row, Stage
-from blockqnn.quantity import duration
 from blockqnn.report.findings import Findings
 from blockqnn.report.markup import Bar, Column, Group, Line, paragraph, section, table
-from blockqnn.report.sections.wording import NONE, NOT_YET, counted, percent, shown_name, size
+from blockqnn.report.sections.wording import NONE, NOT_YET, counted, lasting, percent, shown_name, size
 
 
 def baselines(findings: Findings) -> str:
     """Networks that need no search, each trained for the same short time."""
-    majority = Line(("most frequent class", percent(findings.journal.majority, 2), *(NONE,) * 5))
+    majority = Line(("most frequent class", percent(findings.journal.majority, 2), *(NONE,) * 4, ""))
     return _section(
         findings,
         "baselines",
@@ -29,8 +28,8 @@ def recipe(findings: Findings) -> str:
         findings,
         "recipe",
         "How the recipe was chosen",
-        "Choices of the training, compared on one network by the validation part. Each round keeps the"
-        " better ones and trains them longer.",
+        f"Choices of the training, compared{_on(findings.rows('recipe'))} by the validation part. Each"
+        " round keeps the better ones and trains them longer.",
     )
 
 
@@ -52,28 +51,20 @@ def _section(
     if not rows:
         return section(stage, heading, [paragraph(NOT_YET, "muted")])
     state = "" if findings.done(stage) else paragraph("Under way: what is there so far.", "muted")
-    choices = any(row.choice for row in rows)
-    columns = [
-        Column("network", number=False),
-        *([Column("choice", number=False)] if choices else []),
-        Column(findings.metric),
-        Column("parameters"),
-        Column("FLOPs"),
-        Column("epochs"),
-        Column("time"),
-        Column("", number=False),
-    ]
-    if choices:
-        before = tuple(line._replace(cells=(line.cells[0], "", *line.cells[1:])) for line in before)
-    first = (Group("", before),) if before else ()
-    rounds = _rounds(rows, choices, findings.done(stage) and stage != "baselines")
-    return section(stage, heading, [state, paragraph(text), table(columns, [*first, *rounds])])
+    first = [Column("choice" if stage == "recipe" else "network", "text"), Column(findings.metric)]
+    last = [Column("epochs"), Column("time"), Column("", "text")]
+    sizes = stage != "recipe"
+    columns = [*first, *([Column("parameters"), Column("FLOPs")] if sizes else []), *last]
+    done = findings.done(stage) and stage != "baselines"
+    groups = [*([Group("", before)] if before else []), *_rounds(rows, sizes, done)]
+    return section(stage, heading, [state, paragraph(text), table(columns, groups)])
 
 
-def _rounds(rows: Sequence[Row], choices: bool, done: bool) -> Iterator[Group]:
+def _rounds(rows: Sequence[Row], sizes: bool, done: bool) -> Iterator[Group]:
     """One group a round, the best first; with one round there is nothing to head."""
     ordered = sorted(rows, key=lambda row: row.round)
     by_round = [list(members) for _, members in groupby(ordered, key=lambda row: row.round)]
+    several = len({row.name for row in rows}) > 1
     for number, members in enumerate(by_round):
         members.sort(key=lambda row: -1.0 if row.accuracy is None else row.accuracy, reverse=True)
         after = by_round[number + 1] if number + 1 < len(by_round) else []
@@ -81,28 +72,38 @@ def _rounds(rows: Sequence[Row], choices: bool, done: bool) -> Iterator[Group]:
         word = "goes on" if after else "chosen" if done else ""
         heading = ""
         if len(by_round) > 1:
-            each = duration(fmean(row.seconds for row in members))
+            each = lasting(median(row.seconds for row in members))
             heading = (
                 f"Round {members[0].round + 1}: {counted(len(members), 'training')} of about {each}"
             )
         lines = []
         for row in members:
-            on = (row.name, row.choice) in kept and bool(word)
-            lines.append(_line(row, choices, word if on else row.failure, marked=on and not after))
+            on = bool(word) and row.accuracy is not None and (row.name, row.choice) in kept
+            fate = word if on else row.failure.replace("_", " ")
+            lines.append(_line(row, sizes, several, fate, marked=on and not after))
         yield Group(heading, tuple(lines))
 
 
-def _line(row: Row, choices: bool, fate: str, marked: bool) -> Line:
+def _line(row: Row, sizes: bool, several: bool, fate: str, marked: bool) -> Line:
+    """Where one network is trained in several ways the ways are named, else the networks too."""
+    names = [shown_name(row)] if several or not row.choice else []
     cells = (
-        shown_name(row),
-        *([row.choice] if choices else []),
+        ", ".join([*names, row.choice] if row.choice else names),
         "failed" if row.accuracy is None else percent(row.accuracy, 2),
-        *size(row),
+        *(size(row) if sizes else ()),
         f"{row.epochs:.3g}",
-        duration(row.seconds),
+        lasting(row.seconds),
         fate,
     )
     return Line(cells, marked)
+
+
+def _on(rows: Sequence[Row]) -> str:
+    """The network that is trained in several ways, if it is one."""
+    sizes = {(shown_name(row), f"{row.params:,}") for row in rows}
+    return "".join(f" on the {name} of {params} parameters" for name, params in sizes) * (
+        len(sizes) == 1
+    )
 
 
 def time_spent(findings: Findings) -> str:
@@ -112,19 +113,19 @@ def time_spent(findings: Findings) -> str:
     lines, before = [], 0.0
     for stage in STAGES:
         end = journal.ends.get(stage)
-        planned = NONE if end is None else duration(max(0.0, end - before))
+        planned = NONE if end is None else lasting(max(0.0, end - before))
         before = before if end is None else end
         took = journal.took.get(stage)
         lines.append(
-            Line((stage, planned, NONE if took is None else duration(took), Bar((took or 0.0) / whole)))
+            Line((stage, planned, NONE if took is None else lasting(took), Bar((took or 0.0) / whole)))
         )
     columns = [
-        Column("stage", number=False),
+        Column("stage", "text"),
         Column("at most"),
         Column("took"),
-        Column("", number=False),
+        Column("", "text"),
     ]
-    text = f"{duration(journal.spent)} of {duration(journal.budget)} were spent."
+    text = f"{lasting(journal.spent)} of {lasting(journal.budget)} were spent."
     return section(
         "time", "How the time was spent", [paragraph(text), table(columns, [Group("", tuple(lines))])]
     )

@@ -4,12 +4,11 @@ from collections.abc import Iterator
 
 from blockqnn.auto.journal import STAGES, Row
 from blockqnn.diagram.text import escaped
-from blockqnn.quantity import duration
 from blockqnn.report.findings import Findings, Metrics, found_by_search
 from blockqnn.report.histogram import short
 from blockqnn.report.markup import listed, paragraph
 from blockqnn.report.sections.verdict import on_the_search, on_the_test_part, pairs
-from blockqnn.report.sections.wording import NONE, counted, in_a_row, percent, shown_name
+from blockqnn.report.sections.wording import NONE, counted, in_a_row, lasting, percent, shown_name
 
 
 def summary(findings: Findings) -> str:
@@ -46,7 +45,7 @@ def _facts(findings: Findings) -> Iterator[str]:
             percent(metrics.validation_accuracy), f"validation {findings.metric}", "of the model"
         )
         yield _fact(short(metrics.params), "parameters", f"{short(metrics.flops)} FLOPs an image")
-    yield _fact(duration(journal.spent), "spent", f"of a budget of {duration(journal.budget)}")
+    yield _fact(lasting(journal.spent), "spent", f"of a budget of {lasting(journal.budget)}")
 
 
 def _fact(value: str, name: str, note: str) -> str:
@@ -65,7 +64,7 @@ def _done(findings: Findings) -> str:
     journal, data = findings.journal, findings.journal.data
     image = f"{data.image.height} x {data.image.width} pixels"
     text = (
-        f"In {duration(journal.spent)} of a budget of {duration(journal.budget)} networks were tried on"
+        f"In {lasting(journal.spent)} of a budget of {lasting(journal.budget)} networks were tried on"
         f" {counted(data.sizes[0], 'training image')} of {image} in {len(data.classes)} classes"
     )
     if findings.run:
@@ -122,11 +121,11 @@ def _compared(findings: Findings) -> str:
             pair = rivals[row.name]
             told.append(
                 f"{shown_name(row)} {percent(pair.theirs.accuracy)} against"
-                f" {percent(pair.ours.accuracy)} (equal training, {duration(pair.ours.seconds)})"
+                f" {percent(pair.ours.accuracy)} (equal training, {lasting(pair.ours.seconds)})"
             )
         else:
             told.append(
-                f"{shown_name(row)} {percent(row.accuracy)}, trained for only {duration(row.seconds)}"
+                f"{shown_name(row)} {percent(row.accuracy)}, trained for only {lasting(row.seconds)}"
             )
     return f"{text} Known networks: {'; '.join(told)}." if told else text
 

@@ -62,7 +62,7 @@ def _by_class(scores: list[ClassScore]) -> list[str]:
 
 def _table(scores: list[ClassScore]) -> str:
     columns = [
-        Column("class", number=False),
+        Column("class", "text"),
         *map(Column, ("images", "recall", "precision", "F1")),
     ]
     lines = tuple(
@@ -84,8 +84,8 @@ def _confusions(findings: Findings, metrics: Metrics) -> list[str]:
         Line((classes[i], classes[j], f"{n:,}", percent(100 * n / sum(counts[i])))) for n, i, j in wrong
     )
     columns = [
-        Column("true class", number=False),
-        Column("answered", number=False),
+        Column("true class", "text"),
+        Column("answered", "text"),
         Column("images"),
         Column("of the class"),
     ]

@@ -48,26 +48,27 @@ def on_the_search(findings: Findings) -> str:
         for pair in pairs(chosen, findings.rows("selection"))
         if found_by_search(pair.theirs) is not found
     ]
-    if found:
+    longest = max((pair.ours.round for pair in rivals), default=0)
+    closest = min((p for p in rivals if p.ours.round == longest), key=lambda p: p.lead, default=None)
+    error = standard_error(chosen.accuracy, findings)
+    clear = closest is None or error is None or closest.lead > 2 * error
+    if found and clear:
         text = f"The search paid: {name}, a block that it found, was chosen over the known networks."
+    elif found:
+        text = f"{name}, a block that the search found, was chosen, by a lead that may be chance."
+        text = f"Whether the search paid is open: {text}"
     else:
         text = f"The search did not pay here: {name}, a known network, was chosen over what it found."
-    if not rivals:
+    if closest is None:
         return text
-    closest = min(rivals, key=lambda pair: pair.lead)
     text += (
-        f" After equal training {closest.lead:+.1f} points on the validation part separate it from"
-        f" {shown_name(closest.theirs)}, the best of those"
+        f" After equal training it is {abs(closest.lead):.1f} points"
+        f" {'ahead of' if closest.lead >= 0 else 'behind'} {shown_name(closest.theirs)}, the best of those,"
+        " on the validation part"
     )
-    error = standard_error(closest.ours.accuracy, findings)
     if error is None:
         return f"{text}."
-    if abs(closest.lead) < 2 * error:
-        return (
-            f"{text}; one such accuracy has a standard error of {error:.1f} points, so this difference"
-            " may be chance."
-        )
-    return f"{text}; one such accuracy has a standard error of {error:.1f} points."
+    return f"{text}, where one such accuracy has a standard error of {error:.1f} points."
 
 
 def standard_error(accuracy: float | None, findings: Findings) -> float | None:

@@ -1,6 +1,7 @@
 """How the page names networks and writes numbers."""
 
 from blockqnn.auto.journal import Row
+from blockqnn.quantity import duration
 from blockqnn.report.histogram import short
 
 _NAMES = {
@@ -10,6 +11,7 @@ _NAMES = {
     "block-qnn-b": "thin Block-QNN-B",
     "block-qnn-s": "thin Block-QNN-S",
 }
+_FIXED = "\N{NO-BREAK SPACE}"
 NOT_YET = "Not done yet."
 NONE = "-"  # in a table, where there is no number
 
@@ -18,8 +20,13 @@ def shown_name(row: Row) -> str:
     return _NAMES.get(row.name, row.name)
 
 
+def lasting(seconds: float) -> str:
+    """A duration that no line break parts."""
+    return duration(seconds).removesuffix(" 00 min").replace(" ", _FIXED)
+
+
 def percent(value: float | None, places: int = 1) -> str:
-    return NONE if value is None else f"{value:.{places}f} %"
+    return NONE if value is None else f"{value:.{places}f}{_FIXED}%"
 
 
 def counted(count: int, one: str, many: str = "") -> str:
