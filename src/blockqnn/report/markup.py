@@ -1,6 +1,7 @@
 """Pieces of HTML: all text is escaped here, and the result is well-formed XML too."""
 
 from collections.abc import Iterable, Sequence
+from itertools import compress
 from typing import Literal, NamedTuple
 
 from blockqnn.diagram.text import escaped
@@ -34,7 +35,14 @@ class Group(NamedTuple):
 
 
 def table(columns: Sequence[Column], groups: Iterable[Group]) -> str:
-    """In a box that is scrolled where the screen is narrow; an empty heading is left out."""
+    """In a box that is scrolled where the screen is narrow.
+
+    A group without a heading has none, and a column in which nothing stands is left out.
+    """
+    groups = list(groups)
+    lines = [line for group in groups for line in group.lines]
+    used = [bool(c.heading) or any(x.cells[i] for x in lines) for i, c in enumerate(columns)]
+    columns = list(compress(columns, used))
     head = "".join(f"<th{_kind(c)}>{escaped(c.heading)}</th>" for c in columns)
     parts = ['<div class="wide"><table>', f"<thead><tr>{head}</tr></thead>"]
     for group in groups:
@@ -45,7 +53,8 @@ def table(columns: Sequence[Column], groups: Iterable[Group]) -> str:
             )
         for line in group.lines:
             cells = "".join(
-                f"<td{_kind(c)}>{_cell(cell)}</td>" for c, cell in zip(columns, line.cells, strict=True)
+                f"<td{_kind(c)}>{_cell(cell)}</td>"
+                for c, cell in zip(columns, compress(line.cells, used), strict=True)
             )
             parts.append(f"<tr{_class('marked' if line.marked else '')}>{cells}</tr>")
         parts.append("</tbody>")

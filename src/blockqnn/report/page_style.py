@@ -48,7 +48,7 @@ tbody td { border-bottom: 1px solid var(--faint); }
 th, td.number { white-space: nowrap; }
 td.text { min-width: 6.5rem; overflow-wrap: anywhere; }
 td.text:last-child { min-width: 4rem; }
-td.code { min-width: 19rem; font: 0.78rem/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; }
+td.code { min-width: 19rem; font: 0.78rem/1.5 ui-monospace, "DejaVu Sans Mono", Menlo, monospace; }
 .number { white-space: nowrap; }
 .number { text-align: right; }
 .group th { color: var(--muted); font-weight: 500; padding-top: 0.9rem; }

@@ -5,7 +5,7 @@ from blockqnn.diagram.curves import Series, curves_picture
 from blockqnn.diagram.svg import picture
 from blockqnn.report.findings import Findings
 from blockqnn.report.markup import paragraph, pictures, section
-from blockqnn.report.sections.wording import NOT_YET, counted, lasting, shown_name, size
+from blockqnn.report.sections.wording import NOT_YET, counted, lasting, passes, shown_name, size
 from blockqnn.space.code import figure
 
 
@@ -36,7 +36,7 @@ def _told(row: Row) -> str:
             for filters, repeats in zip(row.skeleton.widths, row.skeleton.repeats, strict=True)
         )
         text += f"; stages of {stages}"
-    return f"{text}. Trained for {row.epochs:.3g} epochs in {lasting(row.seconds)}."
+    return f"{text}. Trained for {passes(row.epochs)} epochs in {lasting(row.seconds)}."
 
 
 def _curves(findings: Findings, row: Row) -> str:

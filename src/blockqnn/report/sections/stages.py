@@ -7,7 +7,16 @@ from statistics import median
 from blockqnn.auto.journal import STAGES, Row, Stage
 from blockqnn.report.findings import Findings
 from blockqnn.report.markup import Bar, Column, Group, Line, paragraph, section, table
-from blockqnn.report.sections.wording import NONE, NOT_YET, counted, lasting, percent, shown_name, size
+from blockqnn.report.sections.wording import (
+    NONE,
+    NOT_YET,
+    counted,
+    lasting,
+    passes,
+    percent,
+    shown_name,
+    size,
+)
 
 
 def baselines(findings: Findings) -> str:
@@ -91,7 +100,7 @@ def _line(row: Row, sizes: bool, several: bool, fate: str, marked: bool) -> Line
         ", ".join([*names, row.choice] if row.choice else names),
         "failed" if row.accuracy is None else percent(row.accuracy, 2),
         *(size(row) if sizes else ()),
-        f"{row.epochs:.3g}",
+        passes(row.epochs),
         lasting(row.seconds),
         fate,
     )

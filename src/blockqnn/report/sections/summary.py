@@ -104,30 +104,31 @@ def _compared(findings: Findings) -> str:
     """With what is always there to be compared with, by the validation part only."""
     chosen, journal, metrics = findings.chosen, findings.journal, findings.metrics
     trained = metrics.validation_accuracy if metrics else chosen.accuracy if chosen else None
-    sentences = [f"always the most frequent class gets {percent(journal.majority)}"]
-    sentences += [
+    told = [f"always the most frequent class {percent(journal.majority)}"]
+    told += [
         f"{shown_name(row)} {percent(row.accuracy)}"
         for row in findings.rows("baselines")
         if not row.code
     ]
-    text = f"On the validation part {in_a_row(sentences)}"
-    if chosen is None or trained is None:
-        return f"{text}."
-    text += f", this model {percent(trained)}."
+    if trained is not None:
+        told.append(f"this model {percent(trained)}")
+    text = f"On the validation part: {in_a_row(told)}."
+    if chosen is None:
+        return text
     rivals = {p.theirs.name: p for p in pairs(chosen, findings.rows("selection"))}
-    told = []
+    known = []
     for row in _known(findings, chosen):
         if row.name in rivals:
             pair = rivals[row.name]
-            told.append(
+            known.append(
                 f"{shown_name(row)} {percent(pair.theirs.accuracy)} against"
                 f" {percent(pair.ours.accuracy)} (equal training, {lasting(pair.ours.seconds)})"
             )
         else:
-            told.append(
+            known.append(
                 f"{shown_name(row)} {percent(row.accuracy)}, trained for only {lasting(row.seconds)}"
             )
-    return f"{text} Known networks: {'; '.join(told)}." if told else text
+    return f"{text} Known networks: {'; '.join(known)}." if known else text
 
 
 def _known(findings: Findings, chosen: Row) -> list[Row]:

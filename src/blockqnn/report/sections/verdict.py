@@ -55,16 +55,18 @@ def on_the_search(findings: Findings) -> str:
     if found and clear:
         text = f"The search paid: {name}, a block that it found, was chosen over the known networks."
     elif found:
-        text = f"{name}, a block that the search found, was chosen, by a lead that may be chance."
-        text = f"Whether the search paid is open: {text}"
+        text = (
+            f"Whether the search paid is open: {name}, a block that it found, was chosen over the known"
+            " networks by a lead that may be chance."
+        )
     else:
         text = f"The search did not pay here: {name}, a known network, was chosen over what it found."
     if closest is None:
         return text
     text += (
         f" After equal training it is {abs(closest.lead):.1f} points"
-        f" {'ahead of' if closest.lead >= 0 else 'behind'} {shown_name(closest.theirs)}, the best of those,"
-        " on the validation part"
+        f" {'ahead of' if closest.lead >= 0 else 'behind'} {shown_name(closest.theirs)}, the best of"
+        " those, on the validation part"
     )
     if error is None:
         return f"{text}."

@@ -39,6 +39,11 @@ def size(row: Row) -> tuple[str, str]:
     return f"{row.params:,}", short(row.flops)
 
 
+def passes(epochs: float) -> str:
+    """Epochs; a part of one where it matters."""
+    return f"{epochs:,.0f}" if epochs >= 100 else f"{epochs:.3g}"
+
+
 def in_a_row(texts: list[str]) -> str:
     """`a`, `a and b`, `a, b and c`."""
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
