@@ -8,7 +8,7 @@ from blockqnn.diagram.axis import Axis, axis
 from blockqnn.diagram.text import escaped, px, shortened, text_width
 
 _FONT, _SMALL = 12, 11  # pixels: title; all else, as in the style sheet
-_ABOVE, _TICK, _LINE = 30, 16, 18  # the title's room; that of the numbers below; a line of text
+_ABOVE, _TICK, _LINE = 30, 20, 18  # the title's room; that of the numbers below; a line of text
 _BETWEEN, _SWATCH = 14, 22  # entries of the legend; the sample before its text
 _STYLE = """
 .bq-curves { font: 11px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, "Courier New", monospace; }
@@ -102,19 +102,20 @@ def curves_picture(
 def _frame(points: Sequence[tuple[float, float]], width: int, height: int) -> _Frame:
     """Beside the widest number at the left, and half of one at the right; numbers do not touch."""
     up = axis([y for _, y in points], 4, widened=True)
-    left = max(text_width(label, _SMALL) for label in up.labels) + 8
+    beside = max(text_width(label, _SMALL) for label in up.labels) + 8
     for ticks in (6, 5, 4, 3, 2, 1):
         across = axis([x for x, _ in points], ticks, widened=False)
         widest = max((text_width(label, _SMALL) for label in across.labels), default=0.0)
-        right = width - max(6.0, widest / 2)
-        count = (across.high - across.low) / max(1e-300, _step(across))
-        if widest + 10 <= (right - left) / max(count, 1e-9):
+        left, right = max(beside, widest / 2), width - max(6.0, widest / 2)
+        if widest + 10 <= (right - left) * _step(across):
             break
     return _Frame(left, _ABOVE, right, height - _TICK - _LINE, across, up)
 
 
 def _step(across: Axis) -> float:
-    return across.ticks[1] - across.ticks[0] if len(across.ticks) > 1 else across.high - across.low
+    """From one tick to the next, as a share of the axis."""
+    ticks = across.ticks
+    return across.share(ticks[1]) - across.share(ticks[0]) if len(ticks) > 1 else 1.0
 
 
 def _axes(frame: _Frame, across: str, height: int) -> Iterator[str]:
@@ -128,7 +129,7 @@ def _axes(frame: _Frame, across: str, height: int) -> Iterator[str]:
         x = px(frame.x(value))
         yield f'<line class="axis" x1="{x}" y1="{bottom}" x2="{x}" y2="{px(frame.bottom + 4)}"/>'
         yield (
-            f'<text class="tick" x="{x}" y="{px(frame.bottom + 13)}" text-anchor="middle">{label}</text>'
+            f'<text class="tick" x="{x}" y="{px(frame.bottom + 16)}" text-anchor="middle">{label}</text>'
         )
     middle, room = (frame.left + frame.right) / 2, frame.right - frame.left
     yield (
