@@ -137,6 +137,22 @@ def test_whether_the_search_paid(made, run, found, known, said):
     assert "standard error of 0.9 points" in shown.words
 
 
+def test_a_lead_over_nobody_is_no_proof(made, run):
+    alone = [r for r in all_rows(run) if r.stage != "selection" or r.name.startswith("trial")]
+    shown = made(journal(rows=alone), metrics())
+    assert "Whether the search paid is open" in shown.words
+    assert "no known network was trained for as long" in shown.words
+
+
+def test_the_first_warnings_stand_above_and_all_with_the_data(made, run):
+    warnings = tuple(f"number {i}" for i in range(5))
+    shown = made(journal(rows=all_rows(run), warnings=warnings), metrics())
+    head = words(shown.body.find("main").find("header"))
+    assert re.findall(r"Warning: number (\d)", head) == list("012")
+    assert "2 more warnings below" in head
+    assert re.findall(r"Warning: number (\d)", shown.told("data")) == list("01234")
+
+
 def test_a_known_network_that_was_trained_for_less_is_not_called_equal(made, run):
     others = [r for r in all_rows(run) if not (r.stage == "selection" and r.name == "resnet-like")]
     shown = made(journal(rows=others), metrics())

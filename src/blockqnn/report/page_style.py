@@ -79,6 +79,7 @@ summary { cursor: pointer; color: var(--accent); font-size: 0.9rem; }
   body { font-size: 10.5pt; }
   main { max-width: none; padding: 0; }
   section { margin-top: 1.4rem; padding-top: 0.9rem; }
+  .pictures { gap: 0.5rem; }
   .wide, pre { overflow: visible; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   svg.bq, svg.bq-matrix { max-width: 100%; }

@@ -1,6 +1,6 @@
 """The page's beginning: what was done, what came out, and what that is worth, in words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from blockqnn.auto.journal import STAGES, Row
 from blockqnn.diagram.text import escaped
@@ -9,6 +9,8 @@ from blockqnn.report.histogram import short
 from blockqnn.report.markup import listed, paragraph
 from blockqnn.report.sections.verdict import on_the_search, on_the_test_part, pairs
 from blockqnn.report.sections.wording import NONE, counted, in_a_row, lasting, percent, shown_name
+
+_WARNINGS = 3
 
 
 def summary(findings: Findings) -> str:
@@ -26,9 +28,16 @@ def summary(findings: Findings) -> str:
     if compared := _compared(findings):
         parts.append(paragraph(compared))
     parts.append(paragraph(on_the_search(findings)))
-    if journal.data.warnings:
-        parts.append(listed((f"Warning: {text}" for text in journal.data.warnings), "caution"))
+    parts.append(_warned(journal.data.warnings))
     return "\n".join([*parts, "</header>"])
+
+
+def _warned(warnings: Sequence[str]) -> str:
+    """The first ones; all of them stand with the data."""
+    shown = [f"Warning: {text}" for text in warnings[:_WARNINGS]]
+    if len(warnings) > _WARNINGS:
+        shown.append(f"{counted(len(warnings) - _WARNINGS, 'more warning')} below: The data.")
+    return listed(shown, "caution") if shown else ""
 
 
 def _facts(findings: Findings) -> Iterator[str]:

@@ -51,16 +51,14 @@ def on_the_search(findings: Findings) -> str:
     longest = max((pair.ours.round for pair in rivals), default=0)
     closest = min((p for p in rivals if p.ours.round == longest), key=lambda p: p.lead, default=None)
     error = standard_error(chosen.accuracy, findings)
-    clear = closest is None or error is None or closest.lead > 2 * error
-    if found and clear:
-        text = f"The search paid: {name}, a block that it found, was chosen over the known networks."
-    elif found:
-        text = (
-            f"Whether the search paid is open: {name}, a block that it found, was chosen over the known"
-            " networks by a lead that may be chance."
-        )
-    else:
+    chance = closest is not None and error is not None and closest.lead <= 2 * error
+    if not found:
         text = f"The search did not pay here: {name}, a known network, was chosen over what it found."
+    elif closest is None or chance:
+        why = "that may be chance" if chance else "over none: no known network was trained for as long"
+        text = f"Whether the search paid is open: {name}, a block that it found, was chosen, by a lead {why}."
+    else:
+        text = f"The search paid: {name}, a block that it found, was chosen over the known networks."
     if closest is None:
         return text
     text += (
