@@ -54,9 +54,12 @@ def on_the_search(findings: Findings) -> str:
     chance = closest is not None and error is not None and closest.lead <= 2 * error
     if not found:
         text = f"The search did not pay here: {name}, a known network, was chosen over what it found."
-    elif closest is None or chance:
-        why = "that may be chance" if chance else "over none: no known network was trained for as long"
-        text = f"Whether the search paid is open: {name}, a block that it found, was chosen, by a lead {why}."
+    elif closest is None:
+        text = f"Whether the search paid is open: {name}, a block that it found, was chosen, and"
+        text += " no known network was trained for as long."
+    elif chance:
+        text = f"Whether the search paid is open: {name}, a block that it found, was chosen over the"
+        text += " known networks by a lead that may be chance."
     else:
         text = f"The search paid: {name}, a block that it found, was chosen over the known networks."
     if closest is None:
