@@ -1,4 +1,4 @@
-"""What `auto` has done so far: auto.json of its directory, from which it goes on and its report is made."""
+"""What `auto` has done so far: auto.json of its directory, from which it goes on."""
 
 from pathlib import Path
 from typing import Literal

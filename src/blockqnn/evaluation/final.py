@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from blockqnn.config import Recipe
 from blockqnn.data.dataset import Dataset
 from blockqnn.evaluation.device import use_one_thread
-from blockqnn.evaluation.early_stop import train_early_stop
+from blockqnn.evaluation.restarts import train_with_restarts
 from blockqnn.evaluation.train import on_device, score
 from blockqnn.network.model import Network
 from blockqnn.network.plan import NetworkPlan
@@ -32,7 +32,7 @@ def train_and_test(
     begin = time.monotonic()
     if device == "cpu":
         use_one_thread()
-    trained = train_early_stop(
+    trained = train_with_restarts(
         plan,
         on_device(dataset.train, dataset, device),
         on_device(dataset.validation, dataset, device),
