@@ -220,7 +220,7 @@ def train(
     What is left out is taken from the run, else: CIFAR's skeleton, digits, and the preset that
     fits the data. Raises InputError for a user's mistake, TrainingFailed when nothing is learned.
     """
-    from blockqnn.training import train_target
+    from blockqnn.training.command import train_target
 
     found = Target(target) if isinstance(target, Block) else find(target, load_plugins(named(plugins)))
     return train_target(

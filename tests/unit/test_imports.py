@@ -12,7 +12,7 @@ import blockqnn
 PACKAGE = Path(blockqnn.__file__).parent
 # Each layer may import those before it, and its own.
 LAYERS = (
-    ("errors", "seeds", "npz", "version", "quantity", "users_code"),
+    ("errors", "seeds", "npz", "version", "quantity", "place", "users_code"),
     ("diagram",),
     ("space",),
     ("records",),
@@ -23,10 +23,12 @@ LAYERS = (
     ("strategy",),
     ("plugins",),
     ("network", "evaluation", "runtime", "tables"),
+    ("auto.journal",),
     ("report", "export"),
     ("setup",),
     ("forking",),
     ("training",),
+    ("auto",),
     ("api",),
     ("cli",),
 )
