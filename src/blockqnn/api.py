@@ -13,33 +13,20 @@ from blockqnn.config_file import read_settings
 from blockqnn.forking import fork_run
 from blockqnn.plugins import load as load_plugins
 from blockqnn.plugins import named
-from blockqnn.quantity import duration
 from blockqnn.report import rows
-from blockqnn.report.live import LiveLine
 from blockqnn.report.notebook import html
 from blockqnn.report.survey import Survey
 from blockqnn.report.survey import survey as make_survey
 from blockqnn.report.target import Target, find
-from blockqnn.runtime.facts import RunFacts, problem_of, strategy_of
-from blockqnn.runtime.lazy import LazyExecutor
-from blockqnn.runtime.pace import pace_of
-from blockqnn.runtime.search import Executor, Progress
-from blockqnn.runtime.search import search as run_loop
+from blockqnn.runtime.facts import RunFacts
+from blockqnn.runtime.search import Progress
 from blockqnn.runtime.store import is_run
-from blockqnn.setup import (
-    OpenRun,
-    create_run,
-    known_measurements,
-    new_facts,
-    refuse_changed_data,
-    reopen_run,
-)
+from blockqnn.searching import go_on
+from blockqnn.setup import create_run, new_facts, reopen_run
 from blockqnn.space.code import Block
 
 if TYPE_CHECKING:
     from blockqnn.export.model import Model
-
-EVALUATOR = "blockqnn.evaluation.early_stop:make_evaluator"
 
 
 @dataclass(frozen=True)
@@ -124,7 +111,7 @@ def search(
         opened = create_run(None if run is None else Path(run), preset, changes, plugins)
     with opened.store as store:
         try:
-            _search(opened, begun, report, live)
+            go_on(opened, begun, report, live)
         except KeyboardInterrupt:
             raise Interrupted(store.directory, opened.facts.settings.plugins) from None
         return Run(store.directory)
@@ -280,67 +267,3 @@ def export(
 
     extensions = load_plugins(named(plugins))
     return forms.export(read(Path(path), extensions), form, Path(out), extensions)
-
-
-def _search(
-    opened: OpenRun, begun: float, report: Callable[[Progress], None] | None, live: bool
-) -> None:
-    store, facts, extensions = opened
-    problem, plan = problem_of(facts, extensions.operations), facts.settings.plan
-    line = LiveLine(facts) if live else None
-    if line:
-        line.note(f"run {store.directory}: {_summary(facts)}")
-        for text in (*facts.data.notes, *(f"warning: {warning}" for warning in facts.data.warnings)):
-            line.note(text)
-    executor = LazyExecutor(lambda: _executor(facts))
-    try:
-        run_loop(
-            problem,
-            strategy_of(facts.settings, problem, extensions.strategies),
-            executor,
-            store,
-            plan,
-            pace=pace_of(plan, store.events(), begun),
-            known=known_measurements(facts),
-            source=facts.settings.source or "",
-            report=report or line or (lambda _: None),
-        )
-    finally:
-        executor.close()
-        if line:
-            line.close()
-
-
-def _summary(facts: RunFacts) -> str:
-    """What was decided before the search began, also where the user named nothing."""
-    image, settings = facts.data.image, facts.settings
-    plan = settings.plan
-    length = f"{plan.trials} trials" if plan.budget is None else f"for {duration(plan.budget)}"
-    return (
-        f"{facts.data.name} ({facts.data.sizes[0]} images of {image.height}x{image.width} to train on),"
-        f" preset {settings.preset}, {settings.strategy}, {length}, seed {plan.seed}, {facts.device}"
-    )
-
-
-def _executor(facts: RunFacts) -> Executor:
-    execution = facts.settings.execution
-    refuse_changed_data(facts)
-    specification = {
-        "settings": facts.settings.model_dump_json(),
-        "digest": facts.data.digest,
-        "device": facts.device,
-    }
-    if execution.executor == "serial":
-        from blockqnn.runtime.serial import SerialExecutor
-        from blockqnn.runtime.worker import evaluator
-
-        return SerialExecutor(evaluator(EVALUATOR, specification))
-    from blockqnn.runtime.local import LocalExecutor
-
-    return LocalExecutor(
-        EVALUATOR,
-        specification,
-        workers=execution.workers,
-        timeout=execution.timeout,
-        memory=execution.memory,
-    )

@@ -26,7 +26,7 @@ LAYERS = (
     ("auto.journal",),
     ("report", "export"),
     ("setup",),
-    ("forking",),
+    ("forking", "searching"),
     ("training",),
     ("auto",),
     ("api",),
