@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blockqnn.config import Plugin, given, merged, values_of
+from blockqnn.config import checked_seconds, given, merged, values_of
 from blockqnn.config_file import read_settings
 from blockqnn.forking import fork_run
 from blockqnn.plugins import load as load_plugins
@@ -113,7 +113,10 @@ def search(
         try:
             go_on(opened, begun, report, live)
         except KeyboardInterrupt:
-            raise Interrupted(store.directory, opened.facts.settings.plugins) from None
+            plugins = (part for p in opened.facts.settings.plugins for part in ("--plugin", p.path))
+            raise Interrupted(
+                store.directory, "search", "--run", str(store.directory), *plugins
+            ) from None
         return Run(store.directory)
 
 
@@ -178,13 +181,61 @@ def _changes(
 
 
 class Interrupted(KeyboardInterrupt):
-    """The user stopped a search; the run in `directory` can go on, its plugins named again."""
+    """The user stopped what can go on; `go_on_with` is the command for it."""
 
-    def __init__(self, directory: Path, plugins: Sequence[Plugin] = ()) -> None:
+    def __init__(self, directory: Path, *command: str) -> None:
         super().__init__()
         self.directory = directory
-        named = (part for plugin in plugins for part in ("--plugin", plugin.path))
-        self.go_on_with = shlex.join(["blockqnn", "search", "--run", str(directory), *named])
+        self.go_on_with = shlex.join(["blockqnn", *command])
+
+
+def auto(
+    data: str | os.PathLike[str] | None = None,
+    *,
+    budget: float | str | None = None,
+    out: str | os.PathLike[str],
+    settings: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    workers: int | None = None,
+    device: str | None = None,
+    labels: str | os.PathLike[str] | None = None,
+    image_size: int | str | tuple[int, int] | None = None,
+    max_params: int | str | None = None,
+    max_flops: int | str | None = None,
+    say: Callable[[str], None] | None = None,
+    live: bool = False,
+) -> "Model":
+    """From images to a model of your own within a budget of time: the whole way, in the directory `out`.
+
+    It looks at known networks first, chooses a recipe, searches a block, selects, trains, tests once,
+    exports and reports; from the first look on `out` holds a usable model. `data`, `budget` and
+    `settings` as of `search`; the budget is at least a minute. The same call goes on where
+    an earlier one was stopped. `say` takes each line that tells how it goes. Raises InputError for a
+    user's mistake, RuntimeError when nothing is learned; after KeyboardInterrupt it can go on.
+    """
+    begun = time.monotonic()
+    from blockqnn.automatic.command import auto
+
+    options = {
+        "data": _data(data, labels, image_size),
+        "plan": {"seed": seed},
+        "space": {"max_params": max_params, "max_flops": max_flops},
+        "execution": {"workers": workers, "device": device},
+    }
+    changes = merged(settings or {}, given(options))
+    command = ["auto", "--out", os.fspath(out)]
+    try:
+        return auto(
+            Path(out),
+            checked_seconds(budget),
+            changes,
+            command=shlex.join(["blockqnn", *command]),
+            begun=begun,
+            say=say or (lambda _: None),
+            live=live,
+        )
+    except KeyboardInterrupt:
+        raise Interrupted(Path(out), *command) from None
 
 
 def train(

@@ -8,7 +8,15 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails, PydanticSerializationError, to_json
 
 from blockqnn import quantity
@@ -18,6 +26,15 @@ from blockqnn.network.plan import SKELETONS, Limits, Skeleton
 
 def _seconds(value: object) -> object:
     return quantity.seconds(value) if isinstance(value, str) else value
+
+
+def checked_seconds(value: float | str | None) -> float | None:
+    """A duration as a user gives it, in seconds; InputError for what is none."""
+    try:
+        return None if value is None else TypeAdapter(Duration).validate_python(value)
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise InputError(f"budget {str(value)[:60]!r}: {reason}") from None
 
 
 def _whole(value: object) -> object:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from blockqnn import api, parse, search
+from blockqnn import api, parse, search, searching
 from blockqnn.api import Interrupted
 from blockqnn.report import rows
 from blockqnn.report.drawing import draw
@@ -58,7 +58,7 @@ def test_a_run_in_use(blockqnn, folder):
         (OSError(28, "No space left on device"), 1, "[Errno 28] No space left on device"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (
-            Interrupted(Path("my  runs/one")),
+            Interrupted(Path("my  runs/one"), "search", "--run", "my  runs/one"),
             130,
             "interrupted; go on with: blockqnn search --run 'my  runs/one'",
         ),

@@ -50,7 +50,8 @@ def train_with_restarts(
 
     After the first epoch, but not before `restart_after` steps, the validation accuracy must be
     above `chance` (percent); else training begins anew at `restart_factor` of the learning rate,
-    at most `restarts` times. Then the failure is `no_learning`, or `non_finite`. `deadline`, of the
+    at most `restarts` times. Then the failure is `no_learning`, or `non_finite`. Where `chance` is
+    below 0 whatever was learned counts. `deadline`, of the
     monotonic clock, ends it earlier; `looks` is how often the validation part is measured on the way.
     A training that `checkpoint` holds goes on.
     """
@@ -70,7 +71,7 @@ def train_with_restarts(
             learning_rate=recipe.learning_rate * recipe.restart_factor**restart,
             seed=derive(seed, "order", restart),
             watch=Watch(
-                judge=lambda network: measured(network) > chance,
+                judge=(lambda network: measured(network) > chance) if chance >= 0 else None,
                 judge_at=judge_at,
                 look=measured,
                 looks=looks,

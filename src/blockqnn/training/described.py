@@ -5,7 +5,6 @@ from typing import Any
 
 from blockqnn.config import Recipe
 from blockqnn.data.dataset import Dataset
-from blockqnn.evaluation.train import Point
 from blockqnn.network.plan import NetworkPlan, Skeleton
 from blockqnn.space.code import Block
 from blockqnn.version import VERSION
@@ -41,7 +40,7 @@ def untested(
     plan: NetworkPlan,
     metric: str,
     validation_accuracy: float | None,
-    history: Sequence[Point],
+    history: Sequence[tuple[float, float, float | None]],
     seconds: float,
 ) -> dict[str, Any]:
     """metrics.json of a model for which the test part was not read."""

@@ -1,28 +1,23 @@
 """The evaluator of jobs: in the worker it trains a network for its seconds and leaves it in a file."""
 
-import io
 import math
 import time
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from blockqnn.auto.job import Job
+from blockqnn.automatic.job import Job, Left, write
 from blockqnn.config import Settings
 from blockqnn.data.dataset import load
 from blockqnn.errors import InputError
 from blockqnn.evaluation.device import fingerprint, use_one_thread
 from blockqnn.evaluation.length import Length
-from blockqnn.evaluation.restarts import Trained, train_with_restarts
+from blockqnn.evaluation.restarts import train_with_restarts
 from blockqnn.evaluation.train import Watch, batches_per_epoch, fit, on_device, score, total_steps
 from blockqnn.network.plan import plan_network
-from blockqnn.place import replace_file
 from blockqnn.records import Failure, Measurement, Task
 from blockqnn.space.code import parse
-
-LOOKS = 10  # at the validation part, while a job is trained
 
 
 class Trainer:
@@ -45,6 +40,7 @@ class Trainer:
         if job.code is None:
             return self._linear(job, begun)
         plan = plan_network(parse(job.code), job.skeleton, self._image, self._classes)
+        moments: list[float] = []
         trained = train_with_restarts(
             plan,
             self._training,
@@ -53,11 +49,20 @@ class Trainer:
             chance=-1.0,  # whatever was learned in its time is what counts
             seed=job.seed,
             deadline=begun + job.seconds,
-            looks=LOOKS,
+            report=lambda _step, _progress: moments.append(time.monotonic()),
         )
         if isinstance(trained, Failure):
             return trained
-        self._leave(job, trained.network, trained, begun)
+        write(
+            Left(
+                weights=trained.network.state_dict(),
+                history=[(p.epoch, p.loss, p.accuracy) for p in trained.history],
+                epochs=trained.steps / batches_per_epoch(job.recipe, len(self._training)),
+                step_seconds=(moments[-1] - moments[0]) / max(1, len(moments) - 1),
+                over=max(0.0, time.monotonic() - begun - job.seconds),
+            ),
+            Path(job.out),
+        )
         return Measurement(
             accuracy=trained.accuracy,
             flops=plan.flops,
@@ -88,17 +93,6 @@ class Trainer:
         return Measurement(
             accuracy=accuracy, flops=2 * weights, params=weights + self._classes, steps=fitted.steps
         )
-
-    def _leave(self, job: Job, network: nn.Module, trained: Trained, begun: float) -> None:
-        content = io.BytesIO()
-        left = {
-            "weights": network.state_dict(),
-            "history": [tuple(point) for point in trained.history],
-            "epochs": trained.steps / batches_per_epoch(job.recipe, len(self._training)),
-            "step_seconds": (time.monotonic() - begun) / trained.steps,
-        }
-        torch.save(left, content)
-        replace_file(Path(job.out), content.getvalue())
 
 
 def make_trainer(specification: dict[str, Any]) -> Trainer:

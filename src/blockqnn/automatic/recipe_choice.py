@@ -1,0 +1,108 @@
+"""Learning rate, augmentation and length of the final training, chosen on the ResNet-like exemplar."""
+
+import math
+from collections.abc import Sequence
+
+from blockqnn.automatic.baselines import ENDLESS
+from blockqnn.automatic.journal import Row
+from blockqnn.automatic.race import Entry, Races, best_of
+from blockqnn.automatic.session import Session
+from blockqnn.config import Augmentation, Recipe
+from blockqnn.network.plan import Skeleton
+from blockqnn.space.zoo import ZOO
+
+_NAME = "resnet-like"  # the cheapest network there is, so it sees the most epochs in its time
+_RATES = (0.3, 1.0, 3.0)  # of the recipe's
+_SLOTS = 6.0  # of the stage: rates and augmentations take two on two workers each, the last round two
+_PLATEAU_EPOCHS = 4.0  # times those after which longer training brought nothing measurable
+
+_SHIFTED = Augmentation(shift=0.125)
+# From weak to strong. Grey images are mostly characters, scans or spectrograms: not mirrored.
+COLOURED = {
+    "none": Augmentation(),
+    "shifts": _SHIFTED,
+    "shifts and flips": Augmentation(shift=0.125, flip=True),
+    "shifts, flips, zoom, colour, erasing": Augmentation(
+        shift=0.125, flip=True, zoom=0.2, color=0.2, erase=0.25
+    ),
+}
+GREY = {
+    "none": Augmentation(),
+    "shifts": _SHIFTED,
+    "shifts, zoom, contrast, erasing": Augmentation(shift=0.125, zoom=0.2, color=0.2, erase=0.25),
+}
+
+
+def choose_recipe(session: Session, races: Races, skeleton: Skeleton, recipe: Recipe) -> Recipe:
+    """The recipe of the final training: `recipe` with what was best in three rounds.
+
+    The rounds: learning rates; augmentations at the best rate; the winner twice as long. An augmentation
+    is worth more the longer the training, and the final one is longer than these; so the
+    strongest is taken that is at most half a standard error of the validation accuracy below the best.
+    """
+    images = session.journal.data.sizes[1]
+    code = str(ZOO[_NAME])
+    slot = session.until("recipe") / (_SLOTS if races.workers > 1 else 10.0)
+
+    def entry(choice: str, recipe: Recipe) -> Entry:
+        return Entry(_NAME, code, skeleton, recipe, choice)
+
+    def seconds(slots: float) -> float:
+        return max(races.workers * 1.0, min(slots * slot, session.until("recipe")))
+
+    slots = 2.0 if races.workers > 1 else 3.0
+    rates = [recipe.learning_rate * factor for factor in _RATES]
+    entries = [entry(f"rate {r:.2g}", with_rate(recipe, r)) for r in rates]
+    best = best_of(races.round("recipe", 0, entries, seconds(slots)))
+    recipe = best.recipe if best else recipe
+    table = GREY if session.journal.data.image.channels == 1 else COLOURED
+    others = {words: how for words, how in table.items() if how != recipe.augmentation}
+    entries = [
+        entry(words, recipe.model_copy(update={"augmentation": how})) for words, how in others.items()
+    ]
+    rows = races.round("recipe", 1, entries, seconds(slots))
+    recipe = _strongest([*rows, *([best] if best else [])], list(table.values()), images) or recipe
+    long = races.round("recipe", 2, [entry("twice as long", recipe)], seconds(2.0))[0]
+    recipe = recipe.model_copy(
+        update={"epochs": _epochs(long, [*rows, *([best] if best else [])], images)}
+    )
+    session.say(f"  chosen: {told(recipe)}")
+    return recipe
+
+
+def with_rate(recipe: Recipe, rate: float) -> Recipe:
+    """The same at another learning rate."""
+    return recipe.model_copy(update={"learning_rate": rate})
+
+
+def told(recipe: Recipe) -> str:
+    """What was chosen, in words."""
+    how = {**COLOURED, **GREY}
+    words = next((name for name, a in how.items() if a == recipe.augmentation), "own")
+    length = "as long as time allows" if recipe.epochs == ENDLESS else f"at most {recipe.epochs} epochs"
+    return f"learning rate {recipe.learning_rate:.2g}, augmentation: {words}, {length}"
+
+
+def standard_error(percent: float, images: int) -> float:
+    """Of an accuracy measured on so many images, in points."""
+    share = min(max(percent / 100, 1 / (images + 2)), 1 - 1 / (images + 2))
+    return 100 * math.sqrt(share * (1 - share) / images)
+
+
+def _strongest(rows: Sequence[Row], order: Sequence[Augmentation], images: int) -> Recipe | None:
+    best = best_of(rows)
+    if best is None or best.accuracy is None:
+        return None
+    floor = best.accuracy - standard_error(best.accuracy, images) / 2
+    good = [row for row in rows if row.accuracy is not None and row.accuracy >= floor]
+    return max(good, key=lambda row: order.index(row.recipe.augmentation)).recipe
+
+
+def _epochs(long: Row, rows: Sequence[Row], images: int) -> int:
+    """No limit while twice the time still brings more than a standard error."""
+    same = [r for r in rows if r.recipe == long.recipe and r.accuracy is not None]
+    if long.accuracy is None or not same or same[0].accuracy is None:
+        return ENDLESS
+    if long.accuracy > same[0].accuracy + standard_error(long.accuracy, images):
+        return ENDLESS
+    return max(1, round(_PLATEAU_EPOCHS * long.epochs))
