@@ -138,7 +138,7 @@ them; neither are our measurements, which are of small networks and few images.
 def section(kept: Kept) -> Iterator[str]:
     yield f"## {kept.title}\n"
     yield f"{kept.origin}\n"
-    yield f"![Drawing of {kept.title}](zoo/{kept.name}.svg)\n"
+    yield f"![{kept.title}: the drawing](zoo/{kept.name}.svg)\n"
     yield f"```\n{kept.block}\n```\n"
     head = ("network", "skeleton", "images, classes", "parameters", "FLOPs", "depth")
     rows = [
