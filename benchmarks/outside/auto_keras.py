@@ -70,7 +70,9 @@ class Best:
         self.pipeline = load_pipeline(tuner._pipeline_path(trials[0].trial_id))
         self.model: keras.Model = tuner.get_best_model()
         ended = [trial.status for trial in tuner.oracle.trials.values()]
-        print(f"{ended.count('COMPLETED')} complete of {len(ended)} trials; {trials[0].score=:.4f}")
+        print(
+            f"{ended.count('COMPLETED')} complete of {len(ended)} trials; val_loss {trials[0].score:.4f}"
+        )
 
     def accuracy(self, part: Part) -> float:
         """In percent."""

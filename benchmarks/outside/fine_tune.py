@@ -24,7 +24,7 @@ from blockqnn.evaluation.train import DevicePart, score
 
 THREADS = 2
 BATCH = 32
-LEARNING_RATE = 1e-3
+LEARNING_RATE = 2e-4  # ten times that for the head, which begins at random
 WARM_UP = 0.05  # share of the time
 WEIGHT_DECAY = 0.01
 SMOOTHING = 0.1
@@ -87,12 +87,12 @@ def rate_at(share: float) -> float:
 
 def train(model: FineTuned, part: DevicePart, end: float) -> int:
     """Trains until the monotonic clock shows `end`; the number of steps."""
-    # Biases and BN's values are not decayed.
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
+    head = list(model.network._fc.parameters())
+    body = [p for name, p in model.network.named_parameters() if not name.startswith("_fc.")]
     optimizer = torch.optim.AdamW(
-        [{"params": decayed, "weight_decay": WEIGHT_DECAY}, {"params": others, "weight_decay": 0.0}],
-        lr=0.0,
+        [{"params": body, "times": 1}, {"params": head, "times": 10}],
+        lr=LEARNING_RATE,
+        weight_decay=WEIGHT_DECAY,
         fused=True,
     )
     model.train()
@@ -105,7 +105,7 @@ def train(model: FineTuned, part: DevicePart, end: float) -> int:
             if now >= end:
                 return steps
             for group in optimizer.param_groups:
-                group["lr"] = rate_at((now - begin) / (end - begin))
+                group["lr"] = group["times"] * rate_at((now - begin) / (end - begin))
             images, labels = part.batch(index)
             logits = model(windows(images, model.size))
             loss = nn.functional.cross_entropy(logits, labels, label_smoothing=SMOOTHING)

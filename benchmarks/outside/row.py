@@ -13,7 +13,7 @@ class Row:
     contender: str
     data: str
     seed: int
-    minutes: float  # allowed, from the start of the command to the last step of training
+    minutes: float  # allowed, for preparing the data, training and validation
     validation_accuracy: float  # percent
     test_accuracy: float  # percent, read once, after the last step
     params: int
