@@ -57,23 +57,20 @@ def killed_in(stage, out, seconds):
     process = subprocess.Popen(
         [*COMMAND, "--out", str(out)], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     )
-    for line in process.stderr:
-        if line.startswith(f"{stage},"):
-            break
-    else:
-        raise AssertionError(f"{stage} was never begun")
-    rest = threading.Thread(target=process.stderr.read, daemon=True)
-    rest.start()
-    time.sleep(seconds)
-    assert process.poll() is None
-    process.kill()
-    process.wait()
+    with process:
+        assert any(line.startswith(f"{stage},") for line in process.stderr), f"{stage} never began"
+        rest = threading.Thread(target=process.stderr.read)
+        rest.start()
+        time.sleep(seconds)
+        assert process.poll() is None
+        process.kill()
+        rest.join()
 
 
 def test_killed_in_each_stage_it_goes_on(tmp_path):
     out = tmp_path / "model"
     for stage in STAGES:
-        killed_in(stage, out, 0.3 if stage == "test" else 1.5)
+        killed_in(stage, out, 0.3)
         done = read(out).took
         assert stage not in done
         assert tuple(done) == STAGES[: STAGES.index(stage)]
