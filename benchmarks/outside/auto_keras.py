@@ -46,7 +46,8 @@ def search(
 ) -> None:
     """Trials until the time is up, or until AutoKeras ends by itself."""
     signal.signal(signal.SIGALRM, _time_is_up)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # Each second again: an exception that comes while Keras or JAX is in some callback can be lost.
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
     train, validation = dataset.train, dataset.validation
     try:
         classifier.fit(
@@ -56,10 +57,10 @@ def search(
             epochs=epochs,
             verbose=2,
         )
-    except TimeIsUp:
-        print("the time is up", flush=True)
-    finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+    except TimeIsUp:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        print("the time is up", flush=True)
 
 
 class Best:
