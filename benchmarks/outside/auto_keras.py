@@ -20,6 +20,7 @@ import os
 import signal
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -89,7 +90,8 @@ class Best:
         image = self.pipeline.transform_x(np.array(part.images[:1]))
         core = {min(os.sched_getaffinity(0))}
         for thread in Path("/proc/self/task").iterdir():
-            os.sched_setaffinity(int(thread.name), core)
+            with suppress(ProcessLookupError):  # ended since it was listed
+                os.sched_setaffinity(int(thread.name), core)
         return median_ms(lambda: self.model.predict_on_batch(image))
 
 
