@@ -108,6 +108,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     end = time.monotonic() + 60 * arguments.minutes
+    threads = len(os.sched_getaffinity(0))
     dataset = load(DataSettings(source=arguments.data), largest=arguments.size)
     keras.utils.set_random_seed(arguments.seed)
     with tempfile.TemporaryDirectory() as directory:
@@ -127,7 +128,7 @@ def main() -> None:
         test_accuracy=best.accuracy(dataset.test),
         params=best.model.count_params(),
         latency_ms=best.latency_ms(dataset.validation),
-        threads=len(os.sched_getaffinity(0)),
+        threads=threads,
     )
     write(row, arguments.out)
 
