@@ -20,6 +20,7 @@ import os
 import signal
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -46,7 +47,8 @@ def search(
 ) -> None:
     """Trials until the time is up, or until AutoKeras ends by itself."""
     signal.signal(signal.SIGALRM, _time_is_up)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # Each second again: an exception that comes while Keras or JAX is in some callback can be lost.
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)
     train, validation = dataset.train, dataset.validation
     try:
         classifier.fit(
@@ -56,10 +58,10 @@ def search(
             epochs=epochs,
             verbose=2,
         )
-    except TimeIsUp:
-        print("the time is up", flush=True)
-    finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+    except TimeIsUp:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        print("the time is up", flush=True)
 
 
 class Best:
@@ -88,7 +90,8 @@ class Best:
         image = self.pipeline.transform_x(np.array(part.images[:1]))
         core = {min(os.sched_getaffinity(0))}
         for thread in Path("/proc/self/task").iterdir():
-            os.sched_setaffinity(int(thread.name), core)
+            with suppress(ProcessLookupError):  # ended since it was listed
+                os.sched_setaffinity(int(thread.name), core)
         return median_ms(lambda: self.model.predict_on_batch(image))
 
 
@@ -105,6 +108,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     end = time.monotonic() + 60 * arguments.minutes
+    threads = len(os.sched_getaffinity(0))
     dataset = load(DataSettings(source=arguments.data), largest=arguments.size)
     keras.utils.set_random_seed(arguments.seed)
     with tempfile.TemporaryDirectory() as directory:
@@ -124,7 +128,7 @@ def main() -> None:
         test_accuracy=best.accuracy(dataset.test),
         params=best.model.count_params(),
         latency_ms=best.latency_ms(dataset.validation),
-        threads=len(os.sched_getaffinity(0)),
+        threads=threads,
     )
     write(row, arguments.out)
 
