@@ -5,11 +5,11 @@ import math
 from pathlib import Path
 from shutil import copytree
 
-from blockqnn.auto.journal import STAGES, Journal, Outlook, Point, Row, write
-from blockqnn.config import Recipe
+from blockqnn.automatic.journal import STAGES, Journal, Outlook, Point, Row, write
+from blockqnn.config import Recipe, resolve
 from blockqnn.network.plan import Image, Skeleton, plan_network
 from blockqnn.report import rows
-from blockqnn.runtime.facts import DataFacts
+from blockqnn.runtime.facts import DataFacts, RunFacts
 from blockqnn.space.code import parse
 from blockqnn.space.zoo import ZOO
 
@@ -99,20 +99,26 @@ def journal(until=6, classes=CLASSES, kept=-1, **fields):
         warnings=warnings,
         notes=("there is no test folder: a fifth of each class is the test part",),
     )
+    source = fields.pop("source", "photos/animals")
+    settings = resolve("standard", {"data": {"source": source}})
+    outlook = Outlook(
+        candidate_seconds=42.0,
+        workers=2,
+        candidates=118,
+        skeleton=THIN,
+        recipe=Recipe(),
+        max_flops=10**8,
+    )
     begins = (0.0, *SHARES)
     values = {
         "version": "1.0.0",
-        "data": data,
-        "source": "photos/animals",
+        "facts": RunFacts(version="1.0.0", settings=settings, data=data, device="cpu"),
         "budget": SECONDS,
-        "device": "cpu",
-        "seed": 0,
         "command": "blockqnn auto --data photos/animals --budget 2h --out out",
         "ends": {s: SECONDS * share for s, share in zip(STAGES, SHARES, strict=True)},
         "spent": SECONDS * begins[until] * 0.97,
         "took": {s: SECONDS * (SHARES[i] - begins[i]) * 0.97 for i, s in enumerate(done)},
-        "majority": 10.0,
-        "outlook": Outlook(candidate_seconds=42.0, workers=2, candidates=118) if until > 1 else None,
+        "outlook": outlook if until > 1 else None,
         "rows": tuple(known),
         "kept": (kept % len(known)) if known else None,
     }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from blockqnn.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from blockqnn.api import Run, fork, load, search, train
+    from blockqnn.api import Run, auto, fork, load, search, train
     from blockqnn.errors import InputError
     from blockqnn.space.code import Block, parse
     from blockqnn.space.operation import Operation
@@ -17,6 +17,7 @@ _WHERE = {
     "InputError": "blockqnn.errors",
     "Operation": "blockqnn.space.operation",
     "Run": "blockqnn.api",
+    "auto": "blockqnn.api",
     "fork": "blockqnn.api",
     "load": "blockqnn.api",
     "parse": "blockqnn.space.code",
@@ -29,6 +30,7 @@ __all__ = [
     "Operation",
     "Run",
     "__version__",
+    "auto",
     "fork",
     "load",
     "parse",

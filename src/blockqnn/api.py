@@ -8,38 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blockqnn.config import Plugin, given, merged, values_of
+from blockqnn.config import checked_seconds, given, merged, values_of
 from blockqnn.config_file import read_settings
 from blockqnn.forking import fork_run
 from blockqnn.plugins import load as load_plugins
 from blockqnn.plugins import named
-from blockqnn.quantity import duration
 from blockqnn.report import rows
-from blockqnn.report.live import LiveLine
 from blockqnn.report.notebook import html
 from blockqnn.report.survey import Survey
 from blockqnn.report.survey import survey as make_survey
 from blockqnn.report.target import Target, find
-from blockqnn.runtime.facts import RunFacts, problem_of, strategy_of
-from blockqnn.runtime.lazy import LazyExecutor
-from blockqnn.runtime.pace import pace_of
-from blockqnn.runtime.search import Executor, Progress
-from blockqnn.runtime.search import search as run_loop
+from blockqnn.runtime.facts import RunFacts
+from blockqnn.runtime.search import Progress
 from blockqnn.runtime.store import is_run
-from blockqnn.setup import (
-    OpenRun,
-    create_run,
-    known_measurements,
-    new_facts,
-    refuse_changed_data,
-    reopen_run,
-)
+from blockqnn.searching import go_on
+from blockqnn.setup import create_run, new_facts, reopen_run
 from blockqnn.space.code import Block
 
 if TYPE_CHECKING:
     from blockqnn.export.model import Model
-
-EVALUATOR = "blockqnn.evaluation.early_stop:make_evaluator"
 
 
 @dataclass(frozen=True)
@@ -124,9 +111,12 @@ def search(
         opened = create_run(None if run is None else Path(run), preset, changes, plugins)
     with opened.store as store:
         try:
-            _search(opened, begun, report, live)
+            go_on(opened, begun, report, live)
         except KeyboardInterrupt:
-            raise Interrupted(store.directory, opened.facts.settings.plugins) from None
+            again = ["search", "--run", str(store.directory)]
+            for plugin in opened.facts.settings.plugins:
+                again += ["--plugin", plugin.path]
+            raise Interrupted(store.directory, *again) from None
         return Run(store.directory)
 
 
@@ -191,13 +181,61 @@ def _changes(
 
 
 class Interrupted(KeyboardInterrupt):
-    """The user stopped a search; the run in `directory` can go on, its plugins named again."""
+    """The user stopped what can go on; `go_on_with` is the command for it."""
 
-    def __init__(self, directory: Path, plugins: Sequence[Plugin] = ()) -> None:
+    def __init__(self, directory: Path, *command: str) -> None:
         super().__init__()
         self.directory = directory
-        named = (part for plugin in plugins for part in ("--plugin", plugin.path))
-        self.go_on_with = shlex.join(["blockqnn", "search", "--run", str(directory), *named])
+        self.go_on_with = shlex.join(["blockqnn", *command])
+
+
+def auto(
+    data: str | os.PathLike[str] | None = None,
+    *,
+    budget: float | str | None = None,
+    out: str | os.PathLike[str],
+    settings: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    workers: int | None = None,
+    device: str | None = None,
+    labels: str | os.PathLike[str] | None = None,
+    image_size: int | str | tuple[int, int] | None = None,
+    max_params: int | str | None = None,
+    max_flops: int | str | None = None,
+    say: Callable[[str], None] | None = None,
+    live: bool = False,
+) -> "Model":
+    """From images to a model of your own within a budget of time: the whole way, in the directory `out`.
+
+    It looks at known networks first, chooses a recipe, searches a block, selects, trains, tests once,
+    exports and reports; from the first look on `out` holds a usable model. `data`, `budget` and
+    `settings` as of `search`; the budget is at least a minute. The same call goes on where
+    an earlier one was stopped. `say` takes each line that tells how it goes. Raises InputError for a
+    user's mistake, RuntimeError when nothing is learned; after KeyboardInterrupt it can go on.
+    """
+    begun = time.monotonic()
+    from blockqnn.automatic.command import auto
+
+    options = {
+        "data": _data(data, labels, image_size),
+        "plan": {"seed": seed},
+        "space": {"max_params": max_params, "max_flops": max_flops},
+        "execution": {"workers": workers, "device": device},
+    }
+    changes = merged(settings or {}, given(options))
+    command = ["auto", "--out", os.fspath(out)]
+    try:
+        return auto(
+            Path(out),
+            checked_seconds(budget),
+            changes,
+            command=shlex.join(["blockqnn", *command]),
+            begun=begun,
+            say=say or (lambda _: None),
+            live=live,
+        )
+    except KeyboardInterrupt:
+        raise Interrupted(Path(out), *command) from None
 
 
 def train(
@@ -220,7 +258,7 @@ def train(
     What is left out is taken from the run, else: CIFAR's skeleton, digits, and the preset that
     fits the data. Raises InputError for a user's mistake, TrainingFailed when nothing is learned.
     """
-    from blockqnn.training import train_target
+    from blockqnn.training.command import train_target
 
     found = Target(target) if isinstance(target, Block) else find(target, load_plugins(named(plugins)))
     return train_target(
@@ -280,67 +318,3 @@ def export(
 
     extensions = load_plugins(named(plugins))
     return forms.export(read(Path(path), extensions), form, Path(out), extensions)
-
-
-def _search(
-    opened: OpenRun, begun: float, report: Callable[[Progress], None] | None, live: bool
-) -> None:
-    store, facts, extensions = opened
-    problem, plan = problem_of(facts, extensions.operations), facts.settings.plan
-    line = LiveLine(facts) if live else None
-    if line:
-        line.note(f"run {store.directory}: {_summary(facts)}")
-        for text in (*facts.data.notes, *(f"warning: {warning}" for warning in facts.data.warnings)):
-            line.note(text)
-    executor = LazyExecutor(lambda: _executor(facts))
-    try:
-        run_loop(
-            problem,
-            strategy_of(facts.settings, problem, extensions.strategies),
-            executor,
-            store,
-            plan,
-            pace=pace_of(plan, store.events(), begun),
-            known=known_measurements(facts),
-            source=facts.settings.source or "",
-            report=report or line or (lambda _: None),
-        )
-    finally:
-        executor.close()
-        if line:
-            line.close()
-
-
-def _summary(facts: RunFacts) -> str:
-    """What was decided before the search began, also where the user named nothing."""
-    image, settings = facts.data.image, facts.settings
-    plan = settings.plan
-    length = f"{plan.trials} trials" if plan.budget is None else f"for {duration(plan.budget)}"
-    return (
-        f"{facts.data.name} ({facts.data.sizes[0]} images of {image.height}x{image.width} to train on),"
-        f" preset {settings.preset}, {settings.strategy}, {length}, seed {plan.seed}, {facts.device}"
-    )
-
-
-def _executor(facts: RunFacts) -> Executor:
-    execution = facts.settings.execution
-    refuse_changed_data(facts)
-    specification = {
-        "settings": facts.settings.model_dump_json(),
-        "digest": facts.data.digest,
-        "device": facts.device,
-    }
-    if execution.executor == "serial":
-        from blockqnn.runtime.serial import SerialExecutor
-        from blockqnn.runtime.worker import evaluator
-
-        return SerialExecutor(evaluator(EVALUATOR, specification))
-    from blockqnn.runtime.local import LocalExecutor
-
-    return LocalExecutor(
-        EVALUATOR,
-        specification,
-        workers=execution.workers,
-        timeout=execution.timeout,
-        memory=execution.memory,
-    )

@@ -67,6 +67,52 @@ def _main(
 
 
 @app.command()
+def auto(
+    out: Annotated[Path, typer.Option(help="New or empty directory, or one to go on with.")],
+    data: Data = None,
+    budget: Annotated[str | None, typer.Option(help="Time for all of it: 30m, 2h.")] = None,
+    assign: Assign = None,
+    seed: Annotated[int | None, typer.Option(help="Of all that is drawn.")] = None,
+    workers: Annotated[
+        str | None, typer.Option(help="Worker processes: N or auto (one a core).")
+    ] = None,
+    device: Device = None,
+    image_size: ImageSize = None,
+    labels: Labels = None,
+    max_params: MaxParams = None,
+    max_flops: MaxFlops = None,
+    as_json: Json = False,
+) -> None:
+    """From images to a model of your own: search, select, train, test once, export, report."""
+    from blockqnn import api
+
+    model = api.auto(
+        data,
+        budget=budget,
+        out=out,
+        settings=_assigned(assign),
+        seed=seed,
+        workers=_workers(workers),
+        device=device,
+        labels=labels,
+        image_size=image_size,
+        max_params=max_params,
+        max_flops=max_flops,
+        say=lambda text: print(text, file=sys.stderr, flush=True),
+        live=True,
+    )
+    if as_json:
+        _print_json(model.metrics)
+        return
+    metrics = model.metrics
+    print(
+        f"{metrics['params']:,} parameters, test {metrics['metric']} {metrics['test_accuracy']:.2f} %,"
+        f" validation {metrics['validation_accuracy']:.2f} %"
+    )
+    print(f"{out}: report.html tells all; model.onnx, model.py and model.safetensors are yours")
+
+
+@app.command()
 def search(
     data: Data = None,
     run: Annotated[Path | None, typer.Option(help="New, empty, or a run to go on with.")] = None,

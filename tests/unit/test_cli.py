@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from blockqnn import api, parse, search
+from blockqnn import api, parse, search, searching
 from blockqnn.api import Interrupted
 from blockqnn.report import rows
 from blockqnn.report.drawing import draw
@@ -58,7 +58,7 @@ def test_a_run_in_use(blockqnn, folder):
         (OSError(28, "No space left on device"), 1, "[Errno 28] No space left on device"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (
-            Interrupted(Path("my  runs/one")),
+            Interrupted(Path("my  runs/one"), "search", "--run", "my  runs/one"),
             130,
             "interrupted; go on with: blockqnn search --run 'my  runs/one'",
         ),
@@ -269,7 +269,7 @@ def test_the_preset_is_chosen_by_the_data_and_told(blockqnn, monkeypatch):
     def never(_):
         raise NoWorkerLeft("nothing is trained here")
 
-    monkeypatch.setattr(api, "_executor", never)
+    monkeypatch.setattr(searching, "_executor", never)
     answer = blockqnn("search", "--seed", "3", "--strategy", "random")
     assert answer.status == 1
     told, failed = answer.err.splitlines()
@@ -280,7 +280,7 @@ def test_the_preset_is_chosen_by_the_data_and_told(blockqnn, monkeypatch):
 
 
 def test_a_finished_run_trains_nothing(blockqnn, folder, monkeypatch):
-    monkeypatch.setattr(api, "_executor", interrupt)
+    monkeypatch.setattr(searching, "_executor", interrupt)
     status = blockqnn("status", "run").out
     for options in ([], ["--trials", "12", "--seed", "1"], ["--workers", "7", "--executor", "local"]):
         answer = blockqnn("search", "--run", "run", *options)

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from blockqnn.auto.journal import STAGES
+from blockqnn.automatic.journal import STAGES
 from blockqnn.errors import InputError
 from blockqnn.report import rows
 from blockqnn.report.page import page

@@ -16,14 +16,16 @@ from torch import Tensor, nn
 from blockqnn.config import DataSettings, Recipe, Settings, resolve
 from blockqnn.data.dataset import Dataset, Part, load
 from blockqnn.errors import InputError
-from blockqnn.evaluation import early_stop, train
-from blockqnn.evaluation.early_stop import EarlyStopEvaluator, Trained, make_evaluator, train_early_stop
+from blockqnn.evaluation import early_stop, restarts, train
+from blockqnn.evaluation.early_stop import EarlyStopEvaluator, make_evaluator
+from blockqnn.evaluation.optimizer import learning_rate_at
+from blockqnn.evaluation.restarts import Trained, train_with_restarts
 from blockqnn.evaluation.train import (
     DevicePart,
     Fitted,
+    Watch,
     batches_per_epoch,
     fit,
-    learning_rate_at,
     on_device,
     score,
     total_steps,
@@ -92,12 +94,12 @@ def test_learning_rate_of_the_paper(epochs, rate):
     assert (per_epoch, steps) == (196, 2352)
     for epoch in epochs:
         for step in ((epoch - 1) * 196, epoch * 196 - 1):  # its first and last batch
-            assert learning_rate_at(step, steps, PAPER, 1e-3) == pytest.approx(rate)
-            assert learning_rate_at(step, steps, PAPER, 4e-4) == pytest.approx(0.4 * rate)
+            assert learning_rate_at(step / steps, PAPER, 1e-3) == pytest.approx(rate)
+            assert learning_rate_at(step / steps, PAPER, 4e-4) == pytest.approx(0.4 * rate)
 
 
 def test_the_schedule_scales_with_the_steps():
-    rates = [learning_rate_at(step, 120, PAPER, 1.0) for step in range(120)]
+    rates = [learning_rate_at(step / 120, PAPER, 1.0) for step in range(120)]
     assert rates == pytest.approx([1.0] * 50 + [0.2] * 50 + [0.04] * 20)
 
 
@@ -232,12 +234,14 @@ def test_the_judge_is_asked_once(monkeypatch, judge_at, asked_at, answer):
     seen = recorded_batches(monkeypatch)
     network, asked = build(planned(), 0), []
 
-    def judge() -> bool:
+    def judge(judged: nn.Module) -> bool:
+        assert judged is network
         asked.append(len(seen))
         network.eval()
         return answer
 
-    fitted = fit(network, parts()[0], QUICK, learning_rate=0.01, seed=0, judge=judge, judge_at=judge_at)
+    watch = Watch(judge, judge_at)
+    fitted = fit(network, parts()[0], QUICK, learning_rate=0.01, seed=0, watch=watch)
     assert asked == [asked_at]
     assert fitted.steps == (20 if answer else asked_at)
     assert math.isfinite(fitted.loss)
@@ -253,8 +257,7 @@ def test_after_the_judge_training_goes_on_as_without_it():
         QUICK,
         learning_rate=0.01,
         seed=0,
-        judge=lambda: score(judged, validation, "accuracy") >= 0,
-        judge_at=7,
+        watch=Watch(lambda network: score(network, validation, "accuracy") >= 0, 7),
     )
     assert equal(weights(plain), weights(judged))
 
@@ -263,9 +266,9 @@ def test_after_the_judge_training_goes_on_as_without_it():
 def test_a_loss_that_is_not_finite_is_told(monkeypatch, broken_at):
     original, calls = nn.functional.cross_entropy, []
 
-    def cross_entropy(*args: Tensor) -> Tensor:
+    def cross_entropy(*args: Any, **options: Any) -> Tensor:
         calls.append(None)
-        loss = original(*args)
+        loss = original(*args, **options)
         return loss * torch.nan if len(calls) == broken_at + 1 else loss
 
     monkeypatch.setattr(nn.functional, "cross_entropy", cross_entropy)
@@ -276,8 +279,7 @@ def test_a_loss_that_is_not_finite_is_told(monkeypatch, broken_at):
         QUICK,
         learning_rate=0.01,
         seed=0,
-        judge=lambda: not asked.append(None),
-        judge_at=4,
+        watch=Watch(lambda _: not asked.append(None), 4),
     )
     assert not math.isfinite(fitted.loss)
     assert (fitted.steps, len(asked)) == ((4, 0) if broken_at < 4 else (20, 1))
@@ -315,21 +317,24 @@ def test_accuracy_changes_no_weight_and_no_running_statistic():
 
 
 def restarted(monkeypatch: pytest.MonkeyPatch, outcomes: list[tuple[float, float]], **recipe: Any):
-    """What `train_early_stop` gives for attempts of these (accuracy, loss), and its calls of fit."""
+    """What `train_with_restarts` gives for attempts of these (accuracy, loss), and its calls of fit."""
     calls: list[dict[str, Any]] = []
     script: Iterator[tuple[float, float]] = iter(outcomes)
     now: list[float] = []
 
-    def scripted_fit(network: nn.Module, *_: Any, judge: Any, **arguments: Any) -> Fitted:
+    def scripted_fit(network: nn.Module, *_: Any, watch: Watch, **arguments: Any) -> Fitted:
         percent, loss = next(script)
         now[:] = [percent]
         calls.append({**arguments, "weights": weights(network)})
-        stopped = math.isnan(percent) or not judge()
-        return Fitted(5 if stopped else 20, loss)
+        assert watch.judge is not None
+        stopped = math.isnan(percent) or not watch.judge(network)
+        return Fitted(5 if stopped else 20, loss, stopped=stopped)
 
-    monkeypatch.setattr(early_stop, "fit", scripted_fit)
-    monkeypatch.setattr(early_stop, "score", lambda *_: now[0])
-    found = train_early_stop(planned(), *parts(), QUICK.model_copy(update=recipe), chance=50.0, seed=7)
+    monkeypatch.setattr(restarts, "fit", scripted_fit)
+    monkeypatch.setattr(restarts, "score", lambda *_: now[0])
+    found = train_with_restarts(
+        planned(), *parts(), QUICK.model_copy(update=recipe), chance=50.0, seed=7
+    )
     assert next(script, None) is None
     return found, calls
 
@@ -394,11 +399,11 @@ def test_each_restart_begins_with_new_weights_and_another_order(monkeypatch):
 def test_when_learning_is_judged(monkeypatch, images, batch, at_least, judged_at):
     seen = []
 
-    def fake(*_: Any, judge_at: int, **__: Any) -> Fitted:
-        seen.append(judge_at)
-        return Fitted(0, math.nan)
+    def fake(*_: Any, watch: Watch, **__: Any) -> Fitted:
+        seen.append(watch.judge_at)
+        return Fitted(0, math.nan, stopped=True)
 
-    monkeypatch.setattr(early_stop, "fit", fake)
+    monkeypatch.setattr(restarts, "fit", fake)
     training, validation = parts()
     many = replace(
         training,
@@ -406,7 +411,7 @@ def test_when_learning_is_judged(monkeypatch, images, batch, at_least, judged_at
         labels=torch.zeros(images, dtype=torch.long),
     )
     recipe = Recipe(batch=batch, restart_after=at_least, restarts=0)
-    train_early_stop(planned(), many, validation, recipe, chance=50.0, seed=0)
+    train_with_restarts(planned(), many, validation, recipe, chance=50.0, seed=0)
     assert seen == [judged_at]
 
 
@@ -420,7 +425,7 @@ def test_the_settings_of_a_search_judge_no_sooner_than_after_100_steps():
 
 
 def test_training_that_never_beats_chance_is_no_learning(monkeypatch):
-    rates, original = [], early_stop.fit
+    rates, original = [], restarts.fit
 
     def fit(*args: Any, **arguments: Any) -> Fitted:
         rates.append(arguments["learning_rate"])
@@ -428,8 +433,8 @@ def test_training_that_never_beats_chance_is_no_learning(monkeypatch):
         assert fitted.steps == 5
         return fitted
 
-    monkeypatch.setattr(early_stop, "fit", fit)
-    found = train_early_stop(planned(), *parts(), QUICK, chance=101.0, seed=0)
+    monkeypatch.setattr(restarts, "fit", fit)
+    found = train_with_restarts(planned(), *parts(), QUICK, chance=101.0, seed=0)
     assert isinstance(found, Failure)
     assert found.kind == "no_learning"
     assert rates == pytest.approx([0.01, 0.004, 0.0016, 0.00064])
@@ -437,7 +442,7 @@ def test_training_that_never_beats_chance_is_no_learning(monkeypatch):
 
 def test_a_huge_learning_rate_is_non_finite():
     recipe = QUICK.model_copy(update={"learning_rate": 1e30})
-    found = train_early_stop(planned(), *parts(), recipe, chance=50.0, seed=0)
+    found = train_with_restarts(planned(), *parts(), recipe, chance=50.0, seed=0)
     assert isinstance(found, Failure)
     assert found.kind == "non_finite"
 
@@ -446,11 +451,11 @@ def test_a_network_that_the_last_step_breaks_is_non_finite(monkeypatch):
     # no later loss shows it: the accuracy would be that of always answering class 0
     original = train.learning_rate_at
 
-    def learning_rate_at(step: int, steps: int, *args: Any) -> float:
-        return 1e30 if step == steps - 1 else original(step, steps, *args)
+    def learning_rate_at(progress: float, *args: Any) -> float:
+        return 1e30 if progress == 19 / 20 else original(progress, *args)
 
     monkeypatch.setattr(train, "learning_rate_at", learning_rate_at)
-    found = train_early_stop(planned(), *parts(), QUICK, chance=50.0, seed=0)
+    found = train_with_restarts(planned(), *parts(), QUICK, chance=50.0, seed=0)
     assert isinstance(found, Failure)
     assert found.kind == "non_finite"
 
@@ -485,7 +490,7 @@ def test_the_same_task_gives_the_same_bits():
     assert EarlyStopEvaluator(settings(), stripes(), "cpu")(task) == measured
 
     def trained(seed: int) -> list[Tensor]:
-        found = train_early_stop(planned(), *parts(), QUICK, chance=50.0, seed=seed)
+        found = train_with_restarts(planned(), *parts(), QUICK, chance=50.0, seed=seed)
         assert isinstance(found, Trained)
         return weights(found.network)
 
@@ -549,7 +554,7 @@ def test_too_little_memory_is_a_failure(monkeypatch, error):
     def raising(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr(early_stop, "train_early_stop", raising)
+    monkeypatch.setattr(early_stop, "train_with_restarts", raising)
     found = EarlyStopEvaluator(settings(), stripes(), "cpu")(Task(number=1, code=CONV, seed=3))
     assert isinstance(found, Failure)
     assert found.kind == "out_of_memory"
@@ -560,7 +565,7 @@ def test_other_errors_are_not_hidden(monkeypatch):
     def raising(*_: Any, **__: Any) -> None:
         raise RuntimeError("shapes do not match")
 
-    monkeypatch.setattr(early_stop, "train_early_stop", raising)
+    monkeypatch.setattr(early_stop, "train_with_restarts", raising)
     with pytest.raises(RuntimeError, match="shapes do not match"):
         EarlyStopEvaluator(settings(), stripes(), "cpu")(Task(number=1, code=CONV, seed=3))
 

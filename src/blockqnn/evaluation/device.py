@@ -36,3 +36,14 @@ def use_one_thread() -> None:
     """One thread a process: faster in sum than many, and the same bits in every worker."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)
+
+
+def resolve_precision(name: str, device: str) -> str:
+    """`auto` is bfloat16 on CUDA and on CPUs with instructions for it, else float32."""
+    if name != "auto":
+        return name
+    if device == "cpu":
+        able = torch.cpu.get_capabilities()  # type: ignore[attr-defined, no-untyped-call, unused-ignore]
+        return "bfloat16" if able.get("avx512_bf16") or able.get("amx_bf16") else "float32"
+    fast = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if fast else "float32"

@@ -1,81 +1,22 @@
 """The early-stop evaluation: a candidate trained briefly (sections 3.3 and 4.2)."""
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from blockqnn.config import Recipe, Settings
+from blockqnn.config import Settings
 from blockqnn.data.dataset import Dataset, load
 from blockqnn.errors import InputError
 from blockqnn.evaluation.device import fingerprint, use_one_thread
 from blockqnn.evaluation.own import OwnEvaluator, seed_all
-from blockqnn.evaluation.train import DevicePart, batches_per_epoch, fit, on_device, score
-from blockqnn.network.model import Network, build
-from blockqnn.network.plan import NetworkPlan, plan_network
+from blockqnn.evaluation.restarts import train_with_restarts
+from blockqnn.evaluation.train import on_device
+from blockqnn.network.plan import plan_network
 from blockqnn.plugins import load as load_plugins
 from blockqnn.records import Failure, Measurement, Task
-from blockqnn.seeds import derive
 from blockqnn.space.code import parse
 from blockqnn.space.operation import OwnOp
-
-
-@dataclass(frozen=True, eq=False)
-class Trained:
-    network: Network
-    accuracy: float  # percent of the validation part
-    steps: int
-    restarts: int
-
-
-def train_early_stop(
-    plan: NetworkPlan,
-    training: DevicePart,
-    validation: DevicePart,
-    recipe: Recipe,
-    *,
-    chance: float,
-    seed: int,
-) -> Trained | Failure:
-    """Trains the planned network by the recipe, with the paper's restarts.
-
-    After the first epoch, but not before `restart_after` steps, the validation accuracy must be
-    above `chance` (percent); else training begins anew at `restart_factor` of the learning rate,
-    at most `restarts` times. Then the failure is `no_learning`, or `non_finite`.
-    """
-    judge_at = max(batches_per_epoch(recipe, len(training)), recipe.restart_after)
-    rate = recipe.learning_rate
-    for restart in range(recipe.restarts + 1):
-        network = build(plan, derive(seed, "init", restart)).to(training.images.device)
-        learned = False
-
-        def judge(network: Network = network) -> bool:
-            nonlocal learned
-            learned = score(network, validation, recipe.metric) > chance
-            return learned
-
-        fitted = fit(
-            network,
-            training,
-            recipe,
-            learning_rate=rate,
-            seed=derive(seed, "order", restart),
-            judge=judge,
-            judge_at=judge_at,
-        )
-        if learned:
-            percent = score(network, validation, recipe.metric)
-            if not (math.isfinite(fitted.loss) and math.isfinite(percent)):
-                return Failure(kind="non_finite", detail=f"loss or logits after {fitted.steps} steps")
-            return Trained(network, percent, fitted.steps, restart)
-        rate *= recipe.restart_factor
-    if not math.isfinite(fitted.loss):
-        return Failure(kind="non_finite", detail=f"loss after {recipe.restarts} restarts")
-    return Failure(
-        kind="no_learning", detail=f"not above {chance:.1f} % after {recipe.restarts} restarts"
-    )
 
 
 class EarlyStopEvaluator:
@@ -99,7 +40,7 @@ class EarlyStopEvaluator:
         if self._operations:  # their modules may draw numbers of their own, as dropout does
             seed_all(task.seed)
         try:
-            trained = train_early_stop(
+            trained = train_with_restarts(
                 plan,
                 self._training,
                 self._validation,

@@ -1,5 +1,8 @@
 """Measures of a classifier, in percent, from its table of confusions."""
 
+import math
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -32,3 +35,41 @@ def measured(table: Tensor, metric: str) -> float:
         there = both > 0
         return 100.0 * float((2 * right[there] / both[there]).mean())
     raise ValueError(metric)
+
+
+def details(table: Tensor) -> dict[str, Any]:
+    """The table and all that is read from it, as JSON; percents, None where undefined.
+
+    `interval` is Wilson's of 95 % for the accuracy: what other images of the same kind may give.
+    """
+    counts = table.cpu().double()
+    right, present, answered = counts.diagonal(), counts.sum(1), counts.sum(0)
+    return {
+        "images": int(counts.sum()),
+        "accuracy": measured(table, "accuracy"),
+        "interval": list(interval(int(right.sum()), int(counts.sum()))),
+        "balanced_accuracy": measured(table, "balanced-accuracy"),
+        "macro_f1": measured(table, "macro-f1"),
+        "per_class": [
+            {
+                "images": int(present[c]),
+                "recall": _percent(right[c], present[c]),
+                "precision": _percent(right[c], answered[c]),
+                "f1": _percent(2 * right[c], present[c] + answered[c]),
+            }
+            for c in range(len(counts))
+        ],
+        "confusion": table.tolist(),
+    }
+
+
+def interval(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
+    """Wilson's interval of a share, in percent (Wilson 1927; z = 1.96 for 95 %)."""
+    share, square = right / count, z * z / count
+    middle = (share + square / 2) / (1 + square)
+    reach = z * math.sqrt((share * (1 - share) + square / 4) / count) / (1 + square)
+    return 100 * max(0.0, middle - reach), 100 * min(1.0, middle + reach)
+
+
+def _percent(part: Tensor, whole: Tensor) -> float | None:
+    return 100.0 * float(part / whole) if whole else None

@@ -1,8 +1,9 @@
 """The one training loop, and the score of a network. Data live on the device as uint8."""
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,12 @@ from torch import Tensor, nn
 from blockqnn.config import Recipe
 from blockqnn.data.dataset import Dataset, Part
 from blockqnn.evaluation import metrics
+from blockqnn.evaluation.augment import moved, repainted
+from blockqnn.evaluation.average import Average
+from blockqnn.evaluation.checkpoint import Checkpoint
+from blockqnn.evaluation.length import Length
+from blockqnn.evaluation.optimizer import learning_rate_at, optimizer_of
+from blockqnn.seeds import derive
 
 _EVALUATION_BATCH = 128  # the activations of a wide block are what fills a worker's memory
 
@@ -28,9 +35,12 @@ class DevicePart:
 
     def batch(self, index: Tensor | slice) -> tuple[Tensor, Tensor]:
         """Normalised images [B, C, H, W] float32, and labels [B]."""
-        images = self.images[index].permute(0, 3, 1, 2)
-        images = (images.float() - self.mean) / self.deviation
-        return images.contiguous(memory_format=torch.channels_last), self.labels[index]
+        return self.normalised(self.images[index]), self.labels[index]
+
+    def normalised(self, images: Tensor) -> Tensor:
+        """Images uint8 [B, H, W, C] as a network takes them: float32 [B, C, H, W]."""
+        images = (images.permute(0, 3, 1, 2).float() - self.mean) / self.deviation
+        return images.contiguous(memory_format=torch.channels_last)
 
 
 def on_device(part: Part, dataset: Dataset, device: str) -> DevicePart:
@@ -53,16 +63,47 @@ def batches_per_epoch(recipe: Recipe, images: int) -> int:
     return full + (rest > 1)
 
 
-def learning_rate_at(step: int, steps: int, recipe: Recipe, base: float) -> float:
-    """The base, times the drop factor for each drop whose share of the steps is done."""
-    passed = sum(step >= round(share * steps) for share in recipe.drops)
-    return base * recipe.drop_factor**passed
+class Point(NamedTuple):
+    """Where a training stood when it was looked at."""
+
+    epoch: float
+    loss: float  # mean of the steps since the point before
+    accuracy: float | None  # percent, where it was measured
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What looks on while a network is trained; none of it changes the training but the judge.
+
+    `judge` is asked once, after `judge_at` steps or the last one, about the network that counts then;
+    False ends the training. `look` measures that network at `looks` even shares of the training.
+    `report` is called after each step with the steps done and the progress.
+    """
+
+    judge: Callable[[nn.Module], bool] | None = None
+    judge_at: int = 0
+    look: Callable[[nn.Module], float] | None = None
+    looks: int = 0
+    report: Callable[[int, float], None] = lambda _step, _progress: None
 
 
 @dataclass(frozen=True)
 class Fitted:
     steps: int
     loss: float  # mean of the last steps since it was last looked at; not finite: training broke
+    history: tuple[Point, ...] = ()
+    stopped: bool = False  # by the judge
+
+
+@dataclass
+class _State:
+    """What a training is made of besides its tensors."""
+
+    step: int = 0
+    progress: float = 0.0
+    since: int = 0  # steps that are summed in the loss
+    loss: float = math.nan
+    history: list[Point] = field(default_factory=list)
 
 
 def fit(
@@ -72,53 +113,126 @@ def fit(
     *,
     learning_rate: float,
     seed: int,
-    judge: Callable[[], bool] | None = None,
-    judge_at: int = 0,
+    watch: Watch = Watch(),
+    length: Length | None = None,
+    checkpoint: Checkpoint | None = None,
+    start: dict[str, Any] | None = None,
 ) -> Fitted:
-    """Trains in place with Adam and cross entropy; the order of images comes from `seed` alone.
+    """Trains in place by the recipe, cross entropy being the loss.
 
-    After `judge_at` steps (or the last one) `judge` is asked once; False ends the training.
+    The order of the images and how they are varied come from (seed, epoch) and (seed, step) alone,
+    so a training that goes on from `start`, a state that `checkpoint` saved, gives the same bits.
+    At the end the network has the weights that count: the averaged ones where the recipe has an average.
     """
-    steps = total_steps(recipe, len(part))
-    judge_at = min(judge_at, steps)
-    optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate, fused=True)
-    batches = _batches(len(part), recipe, seed, part.labels.device)
-    total = torch.zeros((), device=part.labels.device)
-    since = 0
+    device = part.labels.device
+    steps, per_epoch = total_steps(recipe, len(part)), batches_per_epoch(recipe, len(part))
+    length = length or Length(steps)
+    judge_at = min(watch.judge_at, steps)
+    optimizer = optimizer_of(network, recipe)
+    average = Average(network, recipe.average) if recipe.average else None
+    counts = average.network if average else network
+    loss_of = nn.CrossEntropyLoss(
+        weight=class_weights(part) if recipe.class_weights else None,
+        label_smoothing=recipe.label_smoothing,
+    )
+    mixed = torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16")
+    total = torch.zeros((), device=device)
+    state = _State()
+    if start is not None:
+        network.load_state_dict(start["network"])
+        optimizer.load_state_dict(start["optimizer"])
+        counts.load_state_dict(start["counts"])
+        total.copy_(start["total"])
+        state = _State(**start["state"])
+        state.history = [Point(*point) for point in state.history]
+    order = _order(len(part), seed, state.step // per_epoch)
+
+    def looked(accuracy: float | None) -> None:
+        state.loss = float(total) / max(1, state.since)
+        state.history.append(Point(state.step / per_epoch, state.loss, accuracy))
+        total.zero_()
+        state.since = 0
+
     network.train()
-    for step in range(steps):
-        rate = learning_rate_at(step, steps, recipe, learning_rate)
+    while state.progress < 1:
         for group in optimizer.param_groups:
-            group["lr"] = rate
-        images, labels = part.batch(next(batches))
-        loss = nn.functional.cross_entropy(network(images), labels)
+            group["lr"] = learning_rate_at(state.progress, recipe, learning_rate)
+        begin = state.step % per_epoch * recipe.batch
+        images, labels = _shown(part, order[begin : begin + recipe.batch], recipe, seed, state.step)
+        with mixed:
+            logits = network(images)
+        loss = loss_of(logits.float(), labels)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         total += loss.detach()
-        since += 1
-        if judge is not None and step + 1 == judge_at:
-            mean = float(total) / since
-            if not math.isfinite(mean) or not judge():
-                return Fitted(step + 1, mean)
-            network.train()
-            total.zero_()
-            since = 0
-    return Fitted(steps, float(total) / max(1, since))
+        before, state.progress = state.progress, length.progress(state.progress, state.step + 1)
+        state.step += 1
+        state.since += 1
+        if average:
+            average.add(network, state.step)
+        if state.step % per_epoch == 0:
+            order = _order(len(part), seed, state.step // per_epoch)
+        watch.report(state.step, state.progress)
+        over = state.progress >= 1
+        if watch.look and int(before * watch.looks) < int(state.progress * watch.looks):
+            looked(watch.look(counts))
+        if watch.judge and (state.step == judge_at or (over and state.step < judge_at)):
+            if state.since:
+                looked(None)
+            if not (math.isfinite(state.loss) and watch.judge(counts)):
+                return Fitted(state.step, state.loss, tuple(state.history), stopped=True)
+        network.train()
+        if checkpoint and (over or checkpoint.due()):
+            checkpoint.save(
+                {
+                    "network": network.state_dict(),
+                    "optimizer": optimizer.state_dict(),
+                    "counts": counts.state_dict(),
+                    "total": total,
+                    "state": {**vars(state), "history": [tuple(point) for point in state.history]},
+                }
+            )
+    if state.since:
+        looked(None)
+    if average:
+        network.load_state_dict(counts.state_dict())
+    return Fitted(state.step, state.loss, tuple(state.history))
 
 
-def _batches(images: int, recipe: Recipe, seed: int, device: torch.device) -> Iterator[Tensor]:
-    """Indices of one batch after another: each epoch a new permutation."""
-    generator = torch.Generator().manual_seed(seed)
-    count = batches_per_epoch(recipe, images)
-    while True:
-        order = torch.randperm(images, generator=generator).to(device)
-        yield from torch.split(order, recipe.batch)[:count]
+def class_weights(part: DevicePart) -> Tensor:
+    """Of each class in the loss, float32 [classes]: images / (classes x images of that class)."""
+    counts = torch.bincount(part.labels).float()
+    return counts.sum() / (len(counts) * counts.clamp(min=1))
+
+
+def _order(images: int, seed: int, epoch: int) -> Tensor:
+    """The epoch's permutation of the images, on the CPU."""
+    return torch.randperm(images, generator=_generator(seed, "order", epoch))
+
+
+def _shown(
+    part: DevicePart, index: Tensor, recipe: Recipe, seed: int, step: int
+) -> tuple[Tensor, Tensor]:
+    """A training batch: images varied and normalised, and labels."""
+    how, index = recipe.augmentation, index.to(part.labels.device)
+    if not any(vars(how).values()):
+        return part.batch(index)
+    generator = _generator(seed, "augment", step)
+    if how.shift or how.zoom or how.flip:
+        images = part.normalised(moved(part.images, index, how, generator))
+    else:
+        images, _ = part.batch(index)
+    return repainted(images, how, generator), part.labels[index]
+
+
+def _generator(seed: int, purpose: str, number: int) -> torch.Generator:
+    return torch.Generator().manual_seed(derive(seed, purpose, number))
 
 
 @torch.inference_mode()
-def score(network: nn.Module, part: DevicePart, metric: str) -> float:
-    """The metric of the network on the part, in percent; NaN when a logit is not finite."""
+def confusions(network: nn.Module, part: DevicePart) -> Tensor | None:
+    """How often each class [row] was answered by each [column]; None when a logit is not finite."""
     network.eval()
     finite = torch.ones((), dtype=torch.bool, device=part.labels.device)
     table = None
@@ -129,4 +243,10 @@ def score(network: nn.Module, part: DevicePart, metric: str) -> float:
         if table is None:
             table = metrics.no_confusions(logits.shape[1], logits.device)
         metrics.count(table, labels, logits.argmax(1))
-    return metrics.measured(table, metric) if table is not None and finite else math.nan
+    return table if finite else None
+
+
+def score(network: nn.Module, part: DevicePart, metric: str) -> float:
+    """The metric of the network on the part, in percent; NaN when a logit is not finite."""
+    table = confusions(network, part)
+    return math.nan if table is None else metrics.measured(table, metric)

@@ -30,10 +30,8 @@ A network of one block, found or chosen with blockqnn and trained on {" ".join(c
 | image | {channels} x {height} x {width} (channels, height, width), {scale["resize"]}, values in 0..1 |
 | parameters | {metrics["params"]:,} |
 | FLOPs, one image | {metrics["flops"]:,} (2 a multiply-add) |
-| validation {metrics["metric"]} | {metrics["validation_accuracy"]:.2f} % |
-| test {metrics["metric"]} | {metrics["test_accuracy"]:.2f} % |
-
-The test part was read once, after the last step of training; nothing was chosen by it.
+| validation {metrics["metric"]} | {_percent(metrics["validation_accuracy"], "no such part")} |
+| test {metrics["metric"]} | {_percent(metrics["test_accuracy"], "not read yet")} |
 {_readings(model)}
 ## The block
 
@@ -57,13 +55,26 @@ logits = model(images)  # float32 [N, {channels}, {height}, {width}] in 0..1
 """
 
 
+def _percent(value: float | None, otherwise: str) -> str:
+    return otherwise if value is None else f"{value:.2f} %"
+
+
 def _readings(model: Model) -> str:
-    """Mean and deviation where several seeds were trained, each read once."""
-    deviation = model.metrics.get("test_accuracy_deviation")
-    if deviation is None:
+    """How the test part was read: once; with several seeds mean and deviation."""
+    metrics = model.metrics
+    if metrics["test_accuracy"] is None:
         return ""
-    count, mean = len(model.metrics["test_readings"]), model.metrics["test_accuracy_mean"]
-    return (
-        f"Trained with {count} seeds, each tested once: mean {mean:.2f} %, deviation {deviation:.2f}."
-        " This is the first of them.\n"
-    )
+    text = "\nThe test part was read once, after the last step of training; nothing was chosen by it.\n"
+    if interval := metrics.get("test_interval"):
+        low, high = interval
+        text += (
+            f"Its {metrics['test_images']} images put the accuracy between {low:.1f} and {high:.1f} %"
+            " (95 % interval).\n"
+        )
+    if metrics.get("test_accuracy_deviation") is not None:
+        count, mean = len(metrics["test_readings"]), metrics["test_accuracy_mean"]
+        text += (
+            f"Trained with {count} seeds, each tested once: mean {mean:.2f} %, deviation"
+            f" {metrics['test_accuracy_deviation']:.2f}. This is the first of them.\n"
+        )
+    return text

@@ -53,8 +53,8 @@ class _Config(_Stored):
 
 class _Metrics(_Stored):
     metric: str
-    test_accuracy: FiniteFloat
-    validation_accuracy: FiniteFloat
+    test_accuracy: FiniteFloat | None  # None: the test part was not read
+    validation_accuracy: FiniteFloat | None  # None: there was no validation part
     params: int
     flops: int
 

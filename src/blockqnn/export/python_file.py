@@ -9,8 +9,8 @@ import ast
 import json
 import re
 import textwrap
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from blockqnn.errors import InputError
 from blockqnn.export import python_parts as parts
@@ -58,8 +58,8 @@ def _head(model: Model, images: bool) -> Iterator[str]:
     yield ""
     for text in (
         f"Block {model.config['code']}",
-        f"{plan.params:,} parameters, {plan.flops:,} FLOPs an image (2 a multiply-add), test"
-        f" {metrics['metric']} {metrics['test_accuracy']:.2f} %.",
+        f"{plan.params:,} parameters, {plan.flops:,} FLOPs an image (2 a multiply-add),"
+        f" {_accuracy(metrics)}.",
         "Needs torch and safetensors"
         + ("; with Pillow, `python model.py IMAGE...` prints classes." if images else "."),
     ):
@@ -73,6 +73,13 @@ def _head(model: Model, images: bool) -> Iterator[str]:
     yield f"HEIGHT, WIDTH = {scale['size'][0]}, {scale['size'][1]}"
     for name in ("mean", "deviation"):  # a channel, of images in 0..1
         yield from _listed(f"{name.upper()} = [", (repr(float(value)) for value in scale[name]))
+
+
+def _accuracy(metrics: Mapping[str, Any]) -> str:
+    """Of the test part, where it was read."""
+    part = "validation" if metrics["test_accuracy"] is None else "test"
+    value = metrics[f"{part}_accuracy"]
+    return f"{part} {metrics['metric']} " + ("not measured" if value is None else f"{value:.2f} %")
 
 
 def _listed(begin: str, items: Iterable[str]) -> Iterator[str]:

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from blockqnn.auto.journal import Journal, Row, Stage
-from blockqnn.auto.journal import read as read_journal
+from blockqnn.automatic.journal import Journal, Row, Stage
+from blockqnn.automatic.journal import read as read_journal
 from blockqnn.errors import InputError
 from blockqnn.report.rows import RunView
 from blockqnn.report.rows import read as read_run

@@ -1,6 +1,6 @@
 """The model that lies in the directory: its network, and how its training went."""
 
-from blockqnn.auto.journal import Row
+from blockqnn.automatic.journal import Row
 from blockqnn.diagram.curves import Series, curves_picture
 from blockqnn.diagram.svg import picture
 from blockqnn.report.findings import Findings

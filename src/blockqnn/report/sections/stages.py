@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from statistics import median
 
-from blockqnn.auto.journal import STAGES, Row, Stage
+from blockqnn.automatic.journal import STAGES, Row, Stage
 from blockqnn.report.findings import Findings
 from blockqnn.report.markup import Bar, Column, Group, Line, paragraph, section, table
 from blockqnn.report.sections.wording import (

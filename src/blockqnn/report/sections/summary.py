@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from blockqnn.auto.journal import STAGES, Row
+from blockqnn.automatic.journal import STAGES, Row
 from blockqnn.diagram.text import escaped
 from blockqnn.report.findings import Findings, Metrics, found_by_search
 from blockqnn.report.histogram import short

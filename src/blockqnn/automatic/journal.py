@@ -1,4 +1,4 @@
-"""What `auto` has done so far: auto.json of its directory, from which it goes on and its report is made."""
+"""What `auto` has done so far: auto.json of its directory, from which it goes on."""
 
 from pathlib import Path
 from typing import Literal
@@ -9,7 +9,7 @@ from blockqnn.config import Recipe
 from blockqnn.errors import InputError
 from blockqnn.network.plan import Skeleton
 from blockqnn.place import replace_file
-from blockqnn.runtime.facts import DataFacts
+from blockqnn.runtime.facts import DataFacts, RunFacts
 
 FILE = "auto.json"
 Stage = Literal["baselines", "recipe", "search", "selection", "training", "test"]
@@ -49,30 +49,55 @@ class Row(_Stored):
 
 
 class Outlook(_Stored):
-    """What the search may see, from candidates timed on this machine."""
+    """How the search will train its candidates, and how many it may see."""
 
-    candidate_seconds: float  # on one worker
+    candidate_seconds: float  # on one worker, from the steps of the first networks
     workers: int
     candidates: int  # in the search's share of the budget
+    skeleton: Skeleton
+    recipe: Recipe
+    max_flops: int
 
 
 class Journal(_Stored):
     """All that `auto` knows, besides the run in run/ and the model in its directory."""
 
     version: str
-    data: DataFacts
-    source: str  # of the data, as it was named
-    budget: float  # seconds
-    device: str
-    seed: int
+    facts: RunFacts  # data, device, and the settings that the search begins from
     command: str  # that goes on with it
+    budget: float  # seconds
     ends: dict[Stage, float]  # seconds of the budget at which each stage is to end
     spent: float = 0.0  # seconds of the budget
     took: dict[Stage, float] = {}  # seconds of the stages that are done
-    majority: float  # percent that always the same answer gets on the validation part
     outlook: Outlook | None = None
+    recipe: Recipe | None = None  # chosen for the final training
     rows: tuple[Row, ...] = ()
     kept: int | None = None  # number of the row whose model lies in the directory
+
+    @property
+    def data(self) -> DataFacts:
+        """The data set."""
+        return self.facts.data
+
+    @property
+    def source(self) -> str:
+        """Of the data, as it was named."""
+        return self.facts.settings.data.source
+
+    @property
+    def device(self) -> str:
+        """What computes: cpu, cuda or mps."""
+        return self.facts.device
+
+    @property
+    def seed(self) -> int:
+        """Of all that is drawn."""
+        return self.facts.settings.plan.seed
+
+    @property
+    def majority(self) -> float:
+        """Percent that always the same answer gets on the validation part."""
+        return self.data.chance
 
 
 def read(directory: Path) -> Journal:

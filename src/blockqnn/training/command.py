@@ -6,7 +6,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from blockqnn.config import DataSettings, Settings, changed, preset_for, resolve
-from blockqnn.data.dataset import Dataset, load
+from blockqnn.data.dataset import load
 from blockqnn.errors import InputError
 from blockqnn.evaluation.device import resolve_device
 from blockqnn.evaluation.final import Tested, train_and_test
@@ -17,8 +17,7 @@ from blockqnn.network.plan import NetworkPlan, Skeleton, plan_network
 from blockqnn.records import Failure
 from blockqnn.report.target import Target
 from blockqnn.setup import located
-from blockqnn.space.code import Block
-from blockqnn.version import VERSION
+from blockqnn.training.described import config_of
 
 _LARGEST = 224  # pixels of a side where the settings name no size
 
@@ -63,7 +62,7 @@ def train_target(
     model = Model(
         tested[0].network.cpu(),
         target.block,
-        _config(target.block, skeleton, dataset, settings),
+        config_of(target.block, skeleton, dataset, settings.data.resize, settings.recipe),
         _metrics(plan, tested, settings.recipe.metric),
     )
     if out is not None:
@@ -86,29 +85,6 @@ def _settings(target: Target, data: Mapping[str, Any], preset: str | None) -> Se
         kept = run.settings.data.model_copy(update={"image_size": size})
         own = own.model_copy(update={"data": kept})
     return located(changed(own, {"data": data}))
-
-
-def _config(block: Block, skeleton: Skeleton, dataset: Dataset, settings: Settings) -> dict[str, Any]:
-    return {
-        "blockqnn": VERSION,
-        "code": str(block),
-        "skeleton": {
-            "stem": list(skeleton.stem),
-            "widths": list(skeleton.widths),
-            "repeats": list(skeleton.repeats),
-        },
-        "image": list(dataset.image),
-        "classes": list(dataset.classes),
-        "preprocessing": {
-            "size": list(dataset.image_size),
-            "resize": settings.data.resize,
-            "scale": "0..1",
-            "mean": dataset.mean.tolist(),
-            "deviation": dataset.deviation.tolist(),
-        },
-        "data": dataset.name,
-        "recipe": settings.recipe.model_dump(mode="json"),
-    }
 
 
 def _metrics(plan: NetworkPlan, tested: list[Tested], metric: str) -> dict[str, Any]:

@@ -1,0 +1,248 @@
+"""The stages in order; each is passed over when an earlier session has done it."""
+
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from blockqnn.automatic import journal, keep, shares
+from blockqnn.automatic.baselines import first_recipe, run_baselines
+from blockqnn.automatic.finish import model_of, train_final
+from blockqnn.automatic.journal import Journal
+from blockqnn.automatic.race import Races, best_of, told
+from blockqnn.automatic.recipe_choice import choose_recipe
+from blockqnn.automatic.recipe_choice import told as told_recipe
+from blockqnn.automatic.selection import select, winner
+from blockqnn.automatic.session import Session
+from blockqnn.config import changed, differences
+from blockqnn.data.dataset import Dataset, load
+from blockqnn.errors import InputError
+from blockqnn.evaluation.device import resolve_precision
+from blockqnn.evaluation.final import read_test
+from blockqnn.export import directory as trained
+from blockqnn.export.model import Model
+from blockqnn.export.place import refuse_unless_new
+from blockqnn.network.plan import Limits, Skeleton
+from blockqnn.place import replace_file
+from blockqnn.plugins import NOTHING
+from blockqnn.quantity import duration
+from blockqnn.report.page import page
+from blockqnn.runtime.pace import spent_seconds
+from blockqnn.runtime.store import Store, is_run
+from blockqnn.searching import go_on
+from blockqnn.setup import create_run, located, new_facts, reopen_run
+from blockqnn.version import VERSION
+
+_LARGE_SIDE = 64  # pixels; above it the stem halves the image twice before the first block
+_LARGE = Skeleton(("conv", "pool", "conv", "pool"), (16, 32, 64, 128), (1, 1, 1, 1))
+_FREE = ("execution.workers", "execution.memory", "execution.timeout", "execution.executor")
+
+
+def auto(
+    out: Path,
+    budget: float | None,
+    changes: Mapping[str, Any],
+    *,
+    command: str,
+    begun: float,
+    say: Callable[[str], None],
+    live: bool,
+) -> Model:
+    """From images to a tested model in `out`, in `budget` seconds; or goes on with what is there.
+
+    `changes` are settings as of a search; `command` is what goes on with it; `begun` is the moment of
+    the monotonic clock from which this session's time counts. Raises InputError for wrong use,
+    RuntimeError when no network learned.
+    """
+    there = (out / journal.FILE).exists()
+    if not there:
+        if budget is None:
+            raise InputError("auto: needs a budget, as --budget 2h")
+        refuse_unless_new(out, directory=True)
+    if budget is not None and budget < shares.SHORTEST:
+        raise InputError(f"budget {budget:g} s: at least {shares.SHORTEST:g} s")
+    started = _reopened(out, budget, changes) if there else _new(budget or 0.0, changes, command)
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / ".lock")
+    try:
+        with lock.acquire(timeout=0):
+            return _run(out, started, begun, say, live)
+    except Timeout:
+        raise InputError(f"out {out}: another process is at work in it") from None
+
+
+def _new(budget: float, changes: Mapping[str, Any], command: str) -> tuple[Journal, Dataset]:
+    """What a new directory begins with; nothing is written."""
+    facts, _ = new_facts(None, changes)
+    if "skeleton" not in changes and max(facts.data.image[1:]) > _LARGE_SIDE:
+        facts, _ = new_facts(None, {**changes, "skeleton": _LARGE})
+    found = Journal(
+        version=VERSION, facts=facts, command=command, budget=budget, ends=shares.ends(budget)
+    )
+    return found, load(facts.settings.data)
+
+
+def _reopened(out: Path, budget: float | None, changes: Mapping[str, Any]) -> tuple[Journal, Dataset]:
+    """What the directory holds; InputError where the data or the settings differ."""
+    found = journal.read(out)
+    old = found.facts.settings
+    new = located(changed(old, changes))
+    for key, before, after in differences(old, new):
+        if key not in _FREE:
+            raise InputError(
+                f"out {out}: was begun with {key} = {before}, not {after}; only the number of workers"
+                " may differ when it goes on"
+            )
+    if budget is not None and budget != found.budget:
+        raise InputError(
+            f"out {out}: was begun with a budget of {duration(found.budget)}, not {duration(budget)};"
+            " name another directory, or the same budget to go on"
+        )
+    dataset = load(new.data)
+    if dataset.digest != found.facts.data.digest:
+        raise InputError(f"data {old.data.source}: changed since {out} was begun")
+    facts = found.facts.model_copy(update={"settings": new})
+    return found.model_copy(update={"facts": facts}), dataset
+
+
+def _run(
+    out: Path, started: tuple[Journal, Dataset], begun: float, say: Callable[[str], None], live: bool
+) -> Model:
+    begin, dataset = started
+    session = Session(out, begin, begun, say)
+    keep.sweep(out)
+    keep.finish(out)
+    if session.done("test"):
+        return trained.read(out, NOTHING)
+    if is_run(out / "run") and not session.done("search"):
+        with Store.read(out / "run") as store:
+            session.spend(spent_seconds(store.events()))
+    session.note()
+    _introduce(session)
+    facts = session.journal.facts
+    precision = resolve_precision("auto", facts.device)
+    races = Races(session)
+    try:
+        recipe = first_recipe(facts.settings, precision)
+        if not session.done("baselines"):
+            session.stage("baselines", "first what known networks reach on your validation part")
+            run_baselines(session, races, facts, recipe)
+            _keep_best(session, dataset)
+            session.finish("baselines")
+        if not session.done("recipe"):
+            session.stage("recipe", "learning rate and augmentation")
+            recipe = choose_recipe(session, races, facts.settings.skeleton, recipe)
+            session.note(recipe=recipe)
+            session.say(f"  chosen: {told_recipe(recipe)}")
+            _keep_best(session, dataset)
+            session.finish("recipe")
+        races.close()  # the search has workers of its own
+        if not session.done("search"):
+            session.stage("search", "a block of your own")
+            _search(session, live, precision)
+            session.finish("search")
+        races = Races(session)
+        limits = Limits(facts.settings.space.max_params)
+        assert session.journal.recipe is not None
+        if not session.done("selection"):
+            session.stage(
+                "selection", "the best blocks found and the known ones, on the validation part"
+            )
+            select(session, races, facts.settings.skeleton, session.journal.recipe, limits)
+            _keep_best(session, dataset)
+            session.finish("selection")
+        races.close()
+        if not session.done("training"):
+            chosen = winner(session)
+            session.stage("training", f"{chosen.name} {chosen.choice}".strip())
+            row = train_final(session, chosen, dataset, races.workers)
+            session.add(row)
+            session.say(told(row))
+            session.finish("training")
+    finally:
+        races.close()
+    return _test(session, dataset)
+
+
+def _introduce(session: Session) -> None:
+    facts, data = session.journal.facts, session.journal.facts.data
+    session.say(
+        f"{data.name}: {data.sizes[0]} images of {data.image.height}x{data.image.width} to train on,"
+        f" {data.sizes[1]} to validate, {data.sizes[2]} to test at the end;"
+        f" {duration(session.journal.budget)} on {facts.device}, in {session.directory}"
+    )
+    for text in (*data.notes, *(f"warning: {warning}" for warning in data.warnings)):
+        session.say(text)
+
+
+def _search(session: Session, live: bool, precision: str) -> None:
+    """Searches in run/ until the stage is to end, or goes on with that."""
+    journal, where = session.journal, session.directory / "run"
+    outlook = journal.outlook
+    if is_run(where):
+        opened = reopen_run(where, None, {})
+    else:
+        settings: dict[str, Any] = journal.facts.settings.model_dump(mode="json")
+        settings["plan"] |= {"trials": None, "budget": max(1.0, session.until("search"))}
+        if outlook is not None:
+            recipe = outlook.recipe.model_copy(update={"precision": precision})
+            settings |= {"skeleton": outlook.skeleton, "recipe": recipe.model_dump(mode="json")}
+            settings["space"] |= {"max_flops": outlook.max_flops}
+        opened = create_run(where, settings.pop("preset"), settings)
+    with opened.store:
+        go_on(opened, time.monotonic(), None, live)
+
+
+def _keep_best(session: Session, dataset: Dataset) -> None:
+    """Puts the best network so far into the directory, unless it lies there."""
+    best = best_of(session.journal.rows)
+    if best is None:
+        return
+    number = session.journal.rows.index(best)
+    if number != session.journal.kept:
+        keep.keep(model_of(session, best, dataset), session.directory)
+        session.note(kept=number)
+        session.say(f"kept so far: {best.name}, validation {best.accuracy:.2f} %")
+    _write_page(session.directory)
+
+
+def _test(session: Session, dataset: Dataset) -> Model:
+    """Reads the test part once, for the best network, and writes all."""
+    session.stage("test", "the test part, once")
+    best = best_of(session.journal.rows) or winner(session)
+    model = model_of(session, best, dataset)
+    metric = best.recipe.metric
+    read = read_test(model.network, dataset, metric, "cpu")
+    if read is None:
+        raise RuntimeError("the logits of test images are not finite; there is no tested model")
+    accuracy = read["test_accuracy"]
+    reading = {
+        "seed": session.journal.facts.settings.plan.seed,
+        "test_accuracy": accuracy,
+        "validation_accuracy": best.accuracy,
+    }
+    model.metrics.update(
+        read,
+        test_accuracy_mean=accuracy,
+        test_accuracy_deviation=None,
+        test_readings=[reading],
+    )
+    difference = keep.keep(model, session.directory)
+    session.note(kept=session.journal.rows.index(best))
+    session.finish("test")
+    _write_page(session.directory)
+    shutil.rmtree(session.work, ignore_errors=True)
+    low, high = read["test_interval"]
+    session.say(
+        f"test {metric} {accuracy:.2f} % ({read['test_images']} images"
+        + (f", 95 % interval {low:.1f} to {high:.1f}" if metric == "accuracy" else "")
+        + f"); model.onnx and model.py differ from the model by {difference:.1g} at most"
+    )
+    return model
+
+
+def _write_page(out: Path) -> None:
+    replace_file(out / "report.html", page(out).encode())

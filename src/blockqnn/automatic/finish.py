@@ -1,0 +1,95 @@
+"""The last stages: the chosen network is trained for the time that is left, tested once and written."""
+
+import time
+
+import torch
+
+from blockqnn.automatic import job
+from blockqnn.automatic.baselines import ENDLESS
+from blockqnn.automatic.job import Left
+from blockqnn.automatic.journal import Point, Row
+from blockqnn.automatic.session import Session
+from blockqnn.data.dataset import Dataset
+from blockqnn.evaluation.checkpoint import Checkpoint
+from blockqnn.evaluation.restarts import train_with_restarts
+from blockqnn.evaluation.threads import fastest_threads
+from blockqnn.evaluation.train import batches_per_epoch, on_device
+from blockqnn.export.model import Model
+from blockqnn.network.model import restored
+from blockqnn.network.plan import plan_network
+from blockqnn.records import Failure
+from blockqnn.space.code import parse
+from blockqnn.training.described import config_of, untested
+
+_LOOKS = 20  # at the validation part
+
+
+def train_final(session: Session, chosen: Row, dataset: Dataset, workers: int) -> Row:
+    """Trains the chosen network until its stage is to end; its row.
+
+    It uses all cores, or one where that is faster. A training that was cut off goes on from its
+    checkpoint.
+    """
+    begun = time.monotonic()
+    deadline = begun + session.until("training")
+    device, recipe, seed = session.journal.device, chosen.recipe, session.journal.seed
+    assert chosen.code is not None
+    plan = plan_network(parse(chosen.code), chosen.skeleton, dataset.image, len(dataset.classes))
+    what = (chosen.code, chosen.skeleton, recipe.model_dump_json(), dataset.digest, seed)
+    session.work.mkdir(exist_ok=True)
+    training = on_device(dataset.train, dataset, device)
+    if device == "cpu":
+        torch.set_num_threads(fastest_threads(plan, training, recipe, workers))
+    trained = train_with_restarts(
+        plan,
+        training,
+        on_device(dataset.validation, dataset, device),
+        recipe,
+        chance=-1.0,
+        seed=seed,
+        # the validation part is measured once more at the end
+        deadline=deadline - 1.2 * session.left(chosen).over,
+        looks=_LOOKS,
+        checkpoint=Checkpoint(session.work / "training.pt", repr(what)),
+    )
+    seconds = time.monotonic() - begun
+    row = chosen.model_copy(
+        update={
+            "stage": "training",
+            "round": 0,
+            "accuracy": None,
+            "seconds": round(seconds, 3),
+            "epochs": 0.0,
+            "steps": 0,
+        }
+    )
+    if isinstance(trained, Failure):
+        return row.model_copy(update={"failure": f"{trained.kind} {trained.detail}"})
+    epochs = trained.steps / batches_per_epoch(recipe, len(training))
+    history = [(p.epoch, p.loss, p.accuracy) for p in trained.history]
+    left = Left(trained.network.state_dict(), history, epochs, seconds / trained.steps, 0.0)
+    job.write(left, session.file("training", 0, row.name, row.choice))
+    return row.model_copy(
+        update={
+            "accuracy": trained.accuracy,
+            "epochs": round(epochs, 3),
+            "steps": trained.steps,
+            "history": tuple(Point(epoch=e, loss=x, validation=v) for e, x, v in trained.history),
+        }
+    )
+
+
+def model_of(session: Session, row: Row, dataset: Dataset) -> Model:
+    """The model of a row, whose test part was not read."""
+    assert row.code is not None
+    block, left = parse(row.code), session.left(row)
+    plan = plan_network(block, row.skeleton, dataset.image, len(dataset.classes))
+    recipe = row.recipe
+    if recipe.epochs == ENDLESS:
+        recipe = recipe.model_copy(update={"epochs": max(1, round(left.epochs))})
+    return Model(
+        restored(plan, left.weights).eval(),
+        block,
+        config_of(block, row.skeleton, dataset, session.settings.data.resize, recipe),
+        untested(plan, recipe.metric, row.accuracy, left.history, row.seconds),
+    ).eval()

@@ -1,0 +1,58 @@
+"""A training on disk, from which it goes on to the same bits (on a CPU)."""
+
+import io
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from blockqnn.errors import InputError
+from blockqnn.place import replace_file
+
+
+@dataclass
+class Checkpoint:
+    """One file that is replaced as the training goes on.
+
+    `training` is a text that names all that decides the training's bits: a file of another one is
+    refused. What is lost at a kill is what was done in the last `every` seconds.
+    """
+
+    path: Path
+    training: str
+    every: float = 30.0
+    facts: dict[str, Any] = field(default_factory=dict)  # saved beside what a state holds
+    _saved: float = field(default_factory=time.monotonic)
+
+    def with_facts(self, **facts: Any) -> "Checkpoint":
+        """The same file, which will also hold these."""
+        return replace(self, facts=facts)
+
+    def due(self) -> bool:
+        """Whether it is time to save again."""
+        return time.monotonic() - self._saved >= self.every
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replaces the file: tensors, numbers and texts, and containers of them."""
+        content = io.BytesIO()
+        torch.save({"training": self.training, **self.facts, **state}, content)
+        replace_file(self.path, content.getvalue())
+        self._saved = time.monotonic()
+
+    def load(self, device: torch.device | str) -> dict[str, Any] | None:
+        """What was saved last; None where nothing was. No code of the file is run."""
+        if not self.path.exists():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(self.path, map_location=device, weights_only=True)
+            known = state["training"] == self.training
+        except Exception as error:  # what torch raises for a damaged file has no common base
+            raise self._unfit(f"cannot be read ({type(error).__name__})") from None
+        if not known:
+            raise self._unfit("belongs to another training")
+        return state
+
+    def _unfit(self, reason: str) -> InputError:
+        return InputError(f"checkpoint {self.path}: {reason}; remove it to begin anew")

@@ -1,0 +1,94 @@
+"""A network built and trained, anew with a lower rate while it does not learn (section 4.2)."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import nn
+
+from blockqnn.config import Recipe
+from blockqnn.evaluation.checkpoint import Checkpoint
+from blockqnn.evaluation.length import Length
+from blockqnn.evaluation.train import (
+    DevicePart,
+    Point,
+    Watch,
+    batches_per_epoch,
+    fit,
+    score,
+    total_steps,
+)
+from blockqnn.network.model import Network, build
+from blockqnn.network.plan import NetworkPlan
+from blockqnn.records import Failure
+from blockqnn.seeds import derive
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    network: Network
+    accuracy: float  # percent of the validation part
+    steps: int
+    restarts: int
+    history: tuple[Point, ...] = ()
+
+
+def train_with_restarts(
+    plan: NetworkPlan,
+    training: DevicePart,
+    validation: DevicePart,
+    recipe: Recipe,
+    *,
+    chance: float,
+    seed: int,
+    deadline: float | None = None,
+    looks: int = 0,
+    report: Callable[[int, float], None] = lambda _step, _progress: None,
+    checkpoint: Checkpoint | None = None,
+) -> Trained | Failure:
+    """Trains the planned network by the recipe, with the paper's restarts.
+
+    After the first epoch, but not before `restart_after` steps, the validation accuracy must be
+    above `chance` (percent); else training begins anew at `restart_factor` of the learning rate,
+    at most `restarts` times. Then the failure is `no_learning`, or `non_finite`. Where `chance` is
+    below 0 whatever was learned counts. `deadline`, of the
+    monotonic clock, ends it earlier; `looks` is how often the validation part is measured on the way.
+    A training that `checkpoint` holds goes on.
+    """
+    device = training.images.device
+    judge_at = max(batches_per_epoch(recipe, len(training)), recipe.restart_after)
+    start = checkpoint.load(device) if checkpoint else None
+    for restart in range(start["restart"] if start else 0, recipe.restarts + 1):
+        network = build(plan, derive(seed, "init", restart)).to(device)
+
+        def measured(network: nn.Module) -> float:
+            return score(network, validation, recipe.metric)
+
+        fitted = fit(
+            network,
+            training,
+            recipe,
+            learning_rate=recipe.learning_rate * recipe.restart_factor**restart,
+            seed=derive(seed, "order", restart),
+            watch=Watch(
+                judge=(lambda network: measured(network) > chance) if chance >= 0 else None,
+                judge_at=judge_at,
+                look=measured,
+                looks=looks,
+                report=report,
+            ),
+            length=Length(total_steps(recipe, len(training)), deadline),
+            checkpoint=checkpoint and checkpoint.with_facts(restart=restart),
+            start=start,
+        )
+        start = None
+        if not fitted.stopped:
+            percent = measured(network)
+            if not (math.isfinite(fitted.loss) and math.isfinite(percent)):
+                return Failure(kind="non_finite", detail=f"loss or logits after {fitted.steps} steps")
+            return Trained(network, percent, fitted.steps, restart, fitted.history)
+    if not math.isfinite(fitted.loss):
+        return Failure(kind="non_finite", detail=f"loss after {recipe.restarts} restarts")
+    return Failure(
+        kind="no_learning", detail=f"not above {chance:.1f} % after {recipe.restarts} restarts"
+    )

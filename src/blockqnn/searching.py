@@ -1,0 +1,79 @@
+"""A run that goes on: its loop, with the executor, the pace and the live line that its facts ask for."""
+
+from collections.abc import Callable
+
+from blockqnn.quantity import duration
+from blockqnn.report.live import LiveLine
+from blockqnn.runtime.facts import RunFacts, problem_of, strategy_of
+from blockqnn.runtime.lazy import LazyExecutor
+from blockqnn.runtime.pace import pace_of
+from blockqnn.runtime.search import Executor, Progress, search
+from blockqnn.setup import OpenRun, known_measurements, refuse_changed_data
+
+EVALUATOR = "blockqnn.evaluation.early_stop:make_evaluator"
+
+
+def go_on(opened: OpenRun, begun: float, report: Callable[[Progress], None] | None, live: bool) -> None:
+    """Searches until the run's plan is done.
+
+    `begun` is the moment of the monotonic clock from which this session's time counts.
+    """
+    store, facts, extensions = opened
+    problem, plan = problem_of(facts, extensions.operations), facts.settings.plan
+    line = LiveLine(facts) if live else None
+    if line:
+        line.note(f"run {store.directory}: {_summary(facts)}")
+        for text in (*facts.data.notes, *(f"warning: {warning}" for warning in facts.data.warnings)):
+            line.note(text)
+    executor = LazyExecutor(lambda: _executor(facts))
+    try:
+        search(
+            problem,
+            strategy_of(facts.settings, problem, extensions.strategies),
+            executor,
+            store,
+            plan,
+            pace=pace_of(plan, store.events(), begun),
+            known=known_measurements(facts),
+            source=facts.settings.source or "",
+            report=report or line or (lambda _: None),
+        )
+    finally:
+        executor.close()
+        if line:
+            line.close()
+
+
+def _summary(facts: RunFacts) -> str:
+    """What was decided before the search began, also where the user named nothing."""
+    image, settings = facts.data.image, facts.settings
+    plan = settings.plan
+    length = f"{plan.trials} trials" if plan.budget is None else f"for {duration(plan.budget)}"
+    return (
+        f"{facts.data.name} ({facts.data.sizes[0]} images of {image.height}x{image.width} to train on),"
+        f" preset {settings.preset}, {settings.strategy}, {length}, seed {plan.seed}, {facts.device}"
+    )
+
+
+def _executor(facts: RunFacts) -> Executor:
+    execution = facts.settings.execution
+    refuse_changed_data(facts)
+    specification = {
+        "settings": facts.settings.model_dump_json(),
+        "digest": facts.data.digest,
+        "device": facts.device,
+    }
+    if execution.executor == "serial":
+        from blockqnn.runtime.serial import SerialExecutor
+        from blockqnn.runtime.worker import evaluator
+
+        return SerialExecutor(evaluator(EVALUATOR, specification))
+    from blockqnn.runtime.local import LocalExecutor
+
+    return LocalExecutor(
+        EVALUATOR,
+        specification,
+        workers=execution.workers,
+        timeout=execution.timeout,
+        memory=execution.memory,
+    )

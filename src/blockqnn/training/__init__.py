@@ -1,0 +1,1 @@
+"""The command `train`: from a block to a tested model."""
