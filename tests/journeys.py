@@ -6,7 +6,7 @@ from pathlib import Path
 from shutil import copytree
 
 from blockqnn.automatic.journal import STAGES, Journal, Outlook, Point, Row, write
-from blockqnn.config import Recipe, resolve
+from blockqnn.config import Augmentation, Recipe, resolve
 from blockqnn.network.plan import Image, Skeleton, plan_network
 from blockqnn.report import rows
 from blockqnn.runtime.facts import DataFacts, RunFacts
@@ -37,6 +37,21 @@ def row(stage, round_, name, accuracy, code=None, seconds=60.0, **fields):
     return Row(stage=stage, round=round_, name=name, code=code, accuracy=accuracy, **values)
 
 
+def rate(value):
+    return Recipe(learning_rate=value)
+
+
+FLIPPED = Recipe(learning_rate=0.003, augmentation=Augmentation(shift=0.125, flip=True))
+
+
+def rates(code, name, accuracies):
+    """A network at three learning rates, of which one fails where there is no accuracy."""
+    for value, accuracy in zip((0.001, 0.003, 0.01), accuracies, strict=True):
+        failure = "non_finite" if accuracy is None else ""
+        fields = {"choice": f"rate {value:g}", "recipe": rate(value), "failure": failure}
+        yield row("recipe", 0, name, accuracy, code, 90.0, **fields)
+
+
 def history(epochs=24, best=90.0):
     """Learning curves of the usual shape."""
     return tuple(
@@ -62,15 +77,17 @@ def all_rows(run=None, found=88.4, known=87.0):
         row("baselines", 0, "linear", 38.2, seconds=40.0),
         row("baselines", 0, "resnet-like", 71.5, resnet, 120.0),
         row("baselines", 0, "block-qnn-s", 74.1, s, 120.0),
-        row("recipe", 0, "block-qnn-s", 70.2, s, 90.0, choice="learning rate 0.001"),
-        row("recipe", 0, "block-qnn-s", 73.0, s, 90.0, choice="learning rate 0.003"),
-        row("recipe", 0, "block-qnn-s", None, s, 9.0, choice="learning rate 0.1", failure="non_finite"),
-        row("recipe", 1, "block-qnn-s", 79.1, s, 180.0, choice="learning rate 0.003"),
+        *rates(resnet, "resnet-like", (70.2, 73.0, None)),
+        *rates(s, "block-qnn-s", (72.2, 74.0, 10.0)),
+        row("recipe", 1, "resnet-like", 76.0, resnet, choice="shifts and flips", recipe=FLIPPED),
+        row("recipe", 1, "resnet-like", 71.0, resnet, choice="none", recipe=rate(0.003)),
+        row("recipe", 2, "resnet-like", 79.1, resnet, 120.0, choice="twice as long", recipe=FLIPPED),
         row("selection", 0, name, 84.0, code, 150.0),
         row("selection", 0, "block-qnn-s", 83.1, s, 150.0),
         row("selection", 0, "resnet-like", 80.3, resnet, 150.0),
-        row("selection", 1, name, found, code, 300.0),
-        row("selection", 1, "block-qnn-s", known, s, 300.0),
+        row("selection", 1, name, found, code, 300.0, choice="filters 32/64/128"),
+        row("selection", 1, name, found - 3, code, 300.0, choice="filters 16/32/64"),
+        row("selection", 1, "block-qnn-s", known, s, 300.0, choice="filters 32/64/128"),
         row(
             "training",
             0,
@@ -119,6 +136,7 @@ def journal(until=6, classes=CLASSES, kept=-1, **fields):
         "spent": SECONDS * begins[until] * 0.97,
         "took": {s: SECONDS * (SHARES[i] - begins[i]) * 0.97 for i, s in enumerate(done)},
         "outlook": outlook if until > 1 else None,
+        "recipe": FLIPPED if until > 1 else None,
         "rows": tuple(known),
         "kept": (kept % len(known)) if known else None,
     }

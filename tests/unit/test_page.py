@@ -185,21 +185,34 @@ def test_rounds_say_who_goes_on_and_who_was_chosen(whole, run):
         name,
         "thin Block-QNN-S",
         "ResNet-like exemplar",
-        "Round 2: 2 trainings of about 5 min",
-        name,
-        "thin Block-QNN-S",
+        "Round 2: 3 trainings of about 5 min",
+        f"{name}, filters 32/64/128",
+        "thin Block-QNN-S, filters 32/64/128",
+        f"{name}, filters 16/32/64",
     ]
     assert [line[-1] for line in table[2:5]] == ["goes on", "goes on", ""]
-    assert [line[-1] for line in table[6:]] == ["chosen", ""]
+    assert [line[-1] for line in table[6:]] == ["chosen", "", ""]
     assert "validation part only" in whole.told("selection")
-    recipe = whole.table("recipe")
-    assert [line[0] for line in recipe[2:5]] == [
-        "learning rate 0.003",
-        "learning rate 0.001",
-        "learning rate 0.1",
+
+
+def test_each_round_of_the_recipe_says_what_was_taken(whole):
+    table = whole.table("recipe")[1:]
+    lines = [(line[0], line[min(1, len(line) - 1)], line[-1]) for line in table]
+    assert lines == [
+        ("Round 1: 6 trainings of about 2 min",) * 3,
+        ("thin Block-QNN-S, rate 0.003", "74.00 %", "taken"),
+        ("ResNet-like exemplar, rate 0.003", "73.00 %", "taken"),
+        ("thin Block-QNN-S, rate 0.001", "72.20 %", ""),
+        ("ResNet-like exemplar, rate 0.001", "70.20 %", ""),
+        ("thin Block-QNN-S, rate 0.01", "10.00 %", ""),
+        ("ResNet-like exemplar, rate 0.01", "failed", "non finite"),
+        ("Round 2: 2 trainings of about 60 s",) * 3,
+        ("ResNet-like exemplar, shifts and flips", "76.00 %", "taken"),
+        ("ResNet-like exemplar, none", "71.00 %", ""),
+        ("Round 3: 1 training of about 2 min",) * 3,
+        ("ResNet-like exemplar, twice as long", "79.10 %", ""),
     ]
-    assert [line[-1] for line in recipe[2:5]] == ["goes on", "", "non finite"]
-    assert recipe[4][1] == "failed"
+    assert "learning rate 0.003, augmentation shift 0.125, flip." in whole.told("recipe")
 
 
 def test_nothing_is_called_chosen_while_a_stage_goes_on(made, run):

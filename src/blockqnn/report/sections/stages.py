@@ -5,6 +5,7 @@ from itertools import groupby
 from statistics import median
 
 from blockqnn.automatic.journal import STAGES, Row, Stage
+from blockqnn.config import Recipe
 from blockqnn.report.findings import Findings
 from blockqnn.report.markup import Bar, Column, Group, Line, paragraph, section, table
 from blockqnn.report.sections.wording import (
@@ -20,7 +21,7 @@ from blockqnn.report.sections.wording import (
 
 
 def baselines(findings: Findings) -> str:
-    """Networks that need no search, each trained for the same short time."""
+    """Networks that need no search, each trained for a short time."""
     majority = Line(("most frequent class", percent(findings.journal.majority, 2), *(NONE,) * 4, ""))
     return _section(
         findings,
@@ -32,14 +33,11 @@ def baselines(findings: Findings) -> str:
 
 
 def recipe(findings: Findings) -> str:
-    """How training was set up for these data."""
-    return _section(
-        findings,
-        "recipe",
-        "How the recipe was chosen",
-        f"Choices of the training, compared{_on(findings.rows('recipe'))} by the validation part. Each"
-        " round keeps the better ones and trains them longer.",
-    )
+    """How training was set up for these data: a round for each question."""
+    text = "Choices of the training, compared by the validation part, a round for each question."
+    if findings.journal.recipe is not None:
+        text += f" Taken for the final training: {_in_words(findings.journal.recipe)}."
+    return _section(findings, "recipe", "How the recipe was chosen", text)
 
 
 def selection(findings: Findings) -> str:
@@ -48,8 +46,8 @@ def selection(findings: Findings) -> str:
         findings,
         "selection",
         "Selection",
-        "The best blocks of the search and known networks, trained longer in each round, on equal terms."
-        " Measured on the validation part only; the test part was not looked at.",
+        "The best blocks of the search and known networks, on equal terms; then the best of them longer,"
+        " also wider and deeper. Measured on the validation part only; the test part was not looked at.",
     )
 
 
@@ -64,12 +62,11 @@ def _section(
     last = [Column("epochs"), Column("time"), Column("", "text")]
     sizes = stage != "recipe"
     columns = [*first, *([Column("parameters"), Column("FLOPs")] if sizes else []), *last]
-    done = findings.done(stage) and stage != "baselines"
-    groups = [*([Group("", before)] if before else []), *_rounds(rows, sizes, done)]
+    groups = [*([Group("", before)] if before else []), *_rounds(findings, rows, sizes)]
     return section(stage, heading, [state, paragraph(text), table(columns, groups)])
 
 
-def _rounds(rows: Sequence[Row], sizes: bool, done: bool) -> Iterator[Group]:
+def _rounds(findings: Findings, rows: Sequence[Row], sizes: bool) -> Iterator[Group]:
     """One group a round, the best first; with one round there is nothing to head."""
     ordered = sorted(rows, key=lambda row: row.round)
     by_round = [list(members) for _, members in groupby(ordered, key=lambda row: row.round)]
@@ -77,8 +74,6 @@ def _rounds(rows: Sequence[Row], sizes: bool, done: bool) -> Iterator[Group]:
     for number, members in enumerate(by_round):
         members.sort(key=lambda row: -1.0 if row.accuracy is None else row.accuracy, reverse=True)
         after = by_round[number + 1] if number + 1 < len(by_round) else []
-        kept = {(row.name, row.choice) for row in after} or {(members[0].name, members[0].choice)}
-        word = "goes on" if after else "chosen" if done else ""
         heading = ""
         if len(by_round) > 1:
             each = lasting(median(row.seconds for row in members))
@@ -87,10 +82,43 @@ def _rounds(rows: Sequence[Row], sizes: bool, done: bool) -> Iterator[Group]:
             )
         lines = []
         for row in members:
-            on = bool(word) and row.accuracy is not None and (row.name, row.choice) in kept
-            fate = word if on else row.failure.replace("_", " ")
-            lines.append(_line(row, sizes, several, fate, marked=on and not after))
+            word = "" if row.accuracy is None else _fate(findings, row, members, after)
+            failed = row.failure.replace("_", " ")
+            lines.append(_line(row, sizes, several, word or failed, marked=word not in ("", "goes on")))
         yield Group(heading, tuple(lines))
+
+
+def _fate(findings: Findings, row: Row, members: Sequence[Row], after: Sequence[Row]) -> str:
+    """What became of the row, in a word; `after` are those of the next round."""
+    if row.stage == "recipe":
+        return (
+            "taken" if _taken(row.recipe, [m.recipe for m in members], findings.journal.recipe) else ""
+        )
+    if row.stage == "selection" and after:
+        return "goes on" if row.name in {other.name for other in after} else ""
+    return (
+        "chosen" if row.stage == "selection" and findings.done("selection") and row is members[0] else ""
+    )
+
+
+def _taken(recipe: Recipe, compared: Sequence[Recipe], final: Recipe | None) -> bool:
+    """Whether the final recipe has what this one had, of that in which those of its round differ."""
+    if final is None:
+        return False
+    fields = [
+        n for n in Recipe.model_fields if any(getattr(r, n) != getattr(recipe, n) for r in compared)
+    ]
+    return bool(fields) and all(getattr(recipe, n) == getattr(final, n) for n in fields)
+
+
+def _in_words(recipe: Recipe) -> str:
+    """The learning rate, and what is done to the images."""
+    changes = [
+        name if value is True else f"{name} {value:g}"
+        for name, value in recipe.augmentation.model_dump().items()
+        if value
+    ]
+    return f"learning rate {recipe.learning_rate:.2g}, augmentation {', '.join(changes) or 'none'}"
 
 
 def _line(row: Row, sizes: bool, several: bool, fate: str, marked: bool) -> Line:
@@ -105,14 +133,6 @@ def _line(row: Row, sizes: bool, several: bool, fate: str, marked: bool) -> Line
         fate,
     )
     return Line(cells, marked)
-
-
-def _on(rows: Sequence[Row]) -> str:
-    """The network that is trained in several ways, if it is one."""
-    sizes = {(shown_name(row), f"{row.params:,}") for row in rows}
-    return "".join(f" on the {name} of {params} parameters" for name, params in sizes) * (
-        len(sizes) == 1
-    )
 
 
 def time_spent(findings: Findings) -> str:
