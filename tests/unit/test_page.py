@@ -10,6 +10,7 @@ from blockqnn.automatic.journal import STAGES
 from blockqnn.errors import InputError
 from blockqnn.report import rows
 from blockqnn.report.page import page
+from blockqnn.space.zoo import ZOO
 from journeys import CLASSES, all_rows, confusion, directory, journal, metrics, row
 from rectangles import SVG
 
@@ -116,7 +117,7 @@ def test_the_summary_says_what_came_out(whole, run):
     assert (
         "test accuracy is 87.9 % (95 % interval 86.2 to 89.5 %), measured once on 1,500 images" in head
     )
-    assert "most frequent class 10.0 %, linear model 38.2 % and this model 90.1 %" in head
+    assert "most frequent class 10.0 %, linear model 38.2 % and this model 90.1 % after 33 min" in head
     assert "thin Block-QNN-S 87.0 % against 88.4 % (equal training, 5 min)" in head
     assert "ResNet-like exemplar 80.3 % against 84.0 % (equal training, 2 min)" in head, "one round less"
 
@@ -135,6 +136,15 @@ def test_whether_the_search_paid(made, run, found, known, said):
     assert said in shown.words
     assert f"{abs(found - known):.1f} points ahead of" in shown.words
     assert "standard error of 0.9 points" in shown.words
+
+
+def test_a_model_of_an_early_stage_is_not_said_to_have_won_the_selection(made, run):
+    early = [row("recipe", 2, "resnet-like", 95.0, str(ZOO["resnet-like"]), choice="twice as long")]
+    shown = made(journal(rows=[*all_rows(run), *early]), metrics())
+    assert "as it was trained in the stage recipe: nothing trained later was better" in shown.words
+    assert "The search did not pay here" in shown.words
+    assert "After equal training" not in shown.words
+    assert "equal training" not in words(shown.body.find("main").find("header"))
 
 
 def test_a_lead_over_nobody_is_no_proof(made, run):
@@ -156,7 +166,7 @@ def test_the_first_warnings_stand_above_and_all_with_the_data(made, run):
 def test_a_known_network_that_was_trained_for_less_is_not_called_equal(made, run):
     others = [r for r in all_rows(run) if not (r.stage == "selection" and r.name == "resnet-like")]
     shown = made(journal(rows=others), metrics())
-    assert "ResNet-like exemplar 71.5 %, trained for only 2 min" in shown.words
+    assert "ResNet-like exemplar 71.5 % after 2 min" in shown.words
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def _curves(findings: Findings, row: Row) -> str:
     points = [(p.epoch, p.loss, p.validation) for p in row.history]
     if findings.metrics and findings.metrics.history:
         points = [(p.epoch, p.loss, p.validation) for p in findings.metrics.history]
-    if not points:
+    if len(points) < 2:
         return ""
     loss = Series("loss", tuple((epoch, loss) for epoch, loss, _ in points))
     looked = tuple((epoch, v) for epoch, _, v in points if v is not None)

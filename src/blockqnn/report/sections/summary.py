@@ -90,10 +90,16 @@ def _outcome(findings: Findings) -> str:
     if chosen is None:
         return "There is no model yet."
     origin = "found by the search" if found_by_search(chosen) else "a known network"
-    if findings.done("training"):
-        text = f"The model in this directory is {shown_name(chosen)}, {origin}, trained longest."
+    name = shown_name(chosen)
+    if not findings.done("training"):
+        text = f"The model in this directory, the best so far, is {name}, {origin}."
+    elif chosen.stage == "training":
+        text = f"The model in this directory is {name}, {origin}, chosen and then trained longest."
     else:
-        text = f"The model in this directory, the best so far, is {shown_name(chosen)}, {origin}."
+        text = (
+            f"The model in this directory is {name}, {origin}, as it was trained in the stage"
+            f" {chosen.stage}: nothing trained later was better on the validation part."
+        )
     if metrics is None or metrics.test_accuracy is None:
         return f"{text} The test part has not been read yet."
     return f"{text} {_tested(findings, metrics)}"
@@ -120,7 +126,8 @@ def _compared(findings: Findings) -> str:
         if not row.code
     ]
     if trained is not None:
-        told.append(f"this model {percent(trained)}")
+        after = f" after {lasting(chosen.seconds)}" if chosen else ""
+        told.append(f"this model {percent(trained)}{after}")
     text = f"On the validation part: {in_a_row(told)}."
     if chosen is None:
         return text
@@ -134,9 +141,7 @@ def _compared(findings: Findings) -> str:
                 f" {percent(pair.ours.accuracy)} (equal training, {lasting(pair.ours.seconds)})"
             )
         else:
-            known.append(
-                f"{shown_name(row)} {percent(row.accuracy)}, trained for only {lasting(row.seconds)}"
-            )
+            known.append(f"{shown_name(row)} {percent(row.accuracy)} after {lasting(row.seconds)}")
     return f"{text} Known networks: {'; '.join(known)}." if known else text
 
 

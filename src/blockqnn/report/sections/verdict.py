@@ -23,7 +23,12 @@ class Pair(NamedTuple):
 
 
 def pairs(chosen: Row, selection: Sequence[Row]) -> list[Pair]:
-    """The chosen network and each other one, as they stood in the last round that both were in."""
+    """The chosen network and each other one, as they stood in the last round that both were in.
+
+    None where it was not chosen there, but in an earlier stage had a higher accuracy than all after.
+    """
+    if chosen.stage not in ("selection", "training"):
+        return []
     found: dict[str, Pair] = {}
     for number in sorted({row.round for row in selection}):
         best: dict[str, Row] = {}
@@ -52,7 +57,10 @@ def on_the_search(findings: Findings) -> str:
     closest = min((p for p in rivals if p.ours.round == longest), key=lambda p: p.lead, default=None)
     error = standard_error(chosen.accuracy, findings)
     chance = closest is not None and error is not None and closest.lead <= 2 * error
-    if not found:
+    if not found and chosen.stage not in ("selection", "training"):
+        text = f"The search did not pay here: {name}, a known network, was best on the validation part"
+        text += f" already in the stage {chosen.stage}."
+    elif not found:
         text = f"The search did not pay here: {name}, a known network, was chosen over what it found."
     elif closest is None:
         text = f"Whether the search paid is open: {name}, a block that it found, was chosen, and"
