@@ -1,17 +1,15 @@
 """A figure as SVG: one file for light and dark pages, without scripts, links or fonts of its own."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 from itertools import pairwise
 from typing import NamedTuple
-from unicodedata import east_asian_width
 
 from blockqnn.diagram.columns import columns
 from blockqnn.diagram.figure import Box, Figure
 from blockqnn.diagram.rows import Rows, arranged
+from blockqnn.diagram.text import escaped, pixels, text_width
 
 _FONT, _SMALL = 13, 10  # pixels, as in the style sheet
-_ADVANCE = 0.62  # of the font's size; monospaced fonts have 0.55 to 0.61
 _HEIGHT = 30  # of a box
 _PADDING, _NUMBER_GAP = 12, 7  # beside the text; between number and label
 _BESIDE, _BETWEEN, _MARGIN = 22, 34, 20  # gaps: in a row, between rows, around all
@@ -64,14 +62,14 @@ def picture(figure: Figure) -> str:
     """The picture: boxes in rows, arrows as curves that run beside the boxes."""
     rows = arranged(len(figure.boxes), figure.arrows)
     places = _places(figure, rows)
-    width = _n(max(p.x + p.width / 2 for p in places.values()) + _MARGIN)
-    height = _n(max(p.bottom for p in places.values()) + _MARGIN)
+    width = pixels(max(p.x + p.width / 2 for p in places.values()) + _MARGIN)
+    height = pixels(max(p.bottom for p in places.values()) + _MARGIN)
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="bq" role="img" width="{width}"'
             f' height="{height}" viewBox="0 0 {width} {height}">',
-            f"<title>{escape(figure.title)}</title>",
-            f"<desc>{escape(figure.description)}</desc>",
+            f"<title>{escaped(figure.title)}</title>",
+            f"<desc>{escaped(figure.description)}</desc>",
             f"<style>{_STYLE}</style>",
             f'<rect class="paper" width="{width}" height="{height}" rx="8"/>',
             *_arrows(figure, rows, places),
@@ -110,7 +108,7 @@ def _arrows(figure: Figure, rows: Rows, places: Mapping[int, _Place]) -> Iterato
             f'<path class="line{" dashed" if arrow.dashed else ""}"'
             f' d="{_curve([places[p] for p in shown], x)}"/>'
         )
-        yield f'<path class="tip" d="M{_n(x)} {_n(head.y)}l-4 -7h8z"/>'
+        yield f'<path class="tip" d="M{pixels(x)} {pixels(head.y)}l-4 -7h8z"/>'
         yield "</g>"
 
 
@@ -122,15 +120,10 @@ def _longest(routes: Sequence[tuple[int, ...]]) -> set[tuple[int, ...]]:
     return set(longest.values())
 
 
-def _text_width(text: str, size: int) -> float:
-    cells = sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
-    return cells * size * _ADVANCE
-
-
 def _width(box: Box, arrows: int) -> float:
     """Room for the text, and for the tips of the arrows."""
     number = "" if box.number is None else str(box.number)
-    text = _text_width(box.label, _FONT) + bool(number) * (_text_width(number, _SMALL) + _NUMBER_GAP)
+    text = text_width(box.label, _FONT) + bool(number) * (text_width(number, _SMALL) + _NUMBER_GAP)
     return max(text + 2 * _PADDING, _PORT * (arrows + 1), 48)
 
 
@@ -151,37 +144,32 @@ def _tips(
 
 def _curve(route: Sequence[_Place], tip: float) -> str:
     """Down the route: straight through its rows, bent between them; to just inside the tip."""
-    parts = [f"M{_n(route[0].x)} {_n(route[0].bottom)}"]
+    parts = [f"M{pixels(route[0].x)} {pixels(route[0].bottom)}"]
     for upper, lower in pairwise(route):
         last = lower is route[-1]
         x, y = (tip, lower.y - 4) if last else (lower.x, lower.y)
         middle = (upper.bottom + y) / 2
         if x != upper.x:
-            parts.append(f"C{_n(upper.x)} {_n(middle)} {_n(x)} {_n(middle)} {_n(x)} {_n(y)}")
-        parts.append(f"V{_n(y if last else lower.bottom)}")
+            parts.append(f"C{pixels(upper.x)} {pixels(middle)} {pixels(x)} {pixels(middle)} {pixels(x)} {pixels(y)}")
+        parts.append(f"V{pixels(y if last else lower.bottom)}")
     return "".join(parts)
 
 
 def _box(index: int, box: Box, place: _Place) -> list[str]:
     left, middle = place.x - place.width / 2, place.y + _HEIGHT / 2
     number = "" if box.number is None else str(box.number)
-    shift = (_text_width(number, _SMALL) + _NUMBER_GAP) / 2 if number else 0
-    start = place.x - _text_width(box.label, _FONT) / 2 - shift
+    shift = (text_width(number, _SMALL) + _NUMBER_GAP) / 2 if number else 0
+    start = place.x - text_width(box.label, _FONT) / 2 - shift
     texts = [
-        f'<text class="label" x="{_n(place.x + shift)}" y="{_n(middle)}" text-anchor="middle">'
-        f"{escape(box.label)}</text>"
+        f'<text class="label" x="{pixels(place.x + shift)}" y="{pixels(middle)}" text-anchor="middle">'
+        f"{escaped(box.label)}</text>"
     ]
     if number:
-        texts.insert(0, f'<text class="number" x="{_n(start)}" y="{_n(middle + 0.5)}">{number}</text>')
+        texts.insert(0, f'<text class="number" x="{pixels(start)}" y="{pixels(middle + 0.5)}">{number}</text>')
     return [
         f'<g class="node" data-box="{index}">',
-        f'<rect class="box {box.kind}" x="{_n(left)}" y="{_n(place.y)}" width="{_n(place.width)}"'
+        f'<rect class="box {box.kind}" x="{pixels(left)}" y="{pixels(place.y)}" width="{pixels(place.width)}"'
         f' height="{_HEIGHT}" rx="{15 if box.kind == "end" else 6}"/>',
         *texts,
         "</g>",
     ]
-
-
-def _n(value: float) -> str:
-    """A number of pixels, to a tenth."""
-    return f"{value:.1f}".removesuffix(".0")

@@ -1,0 +1,193 @@
+"""Numbers over numbers as SVG: lines, steps and dots between two axes."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from blockqnn.diagram.axis import Axis, axis
+from blockqnn.diagram.text import escaped, pixels, shortened, text_width
+
+_FONT, _SMALL = 12, 11  # pixels: title; all else, as in the style sheet
+_ABOVE, _TICK, _LINE = 30, 16, 18  # the title's room; that of the numbers below; a line of text
+_BETWEEN, _SWATCH = 14, 22  # entries of the legend; the sample before its text
+_STYLE = """
+.bq-curves { font: 11px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, "Courier New", monospace; }
+.bq-curves text { fill: #59636e; dominant-baseline: central; }
+.bq-curves .title { font-size: 12px; fill: #1f2328; }
+.bq-curves .grid { stroke: #e4e7eb; stroke-width: 1; }
+.bq-curves .axis { stroke: #818b98; stroke-width: 1; }
+.bq-curves .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; stroke-linecap: round; }
+.bq-curves .of-0 { stroke: #1f6feb; }
+.bq-curves .of-1 { stroke: #bc4c00; }
+.bq-curves .of-2 { stroke: #2da44e; stroke-dasharray: 6 4; }
+.bq-curves .of-3 { stroke: #8250df; stroke-dasharray: 2 4; }
+.bq-curves .dot { stroke: none; }
+.bq-curves .dot.of-0 { fill: #1f6feb; }
+.bq-curves .dot.of-1 { fill: #bc4c00; }
+.bq-curves .dot.of-2 { fill: #2da44e; }
+.bq-curves .dot.of-3 { fill: #8250df; }
+.bq-curves .many { fill-opacity: 0.45; }
+@media screen and (prefers-color-scheme: dark) {
+.bq-curves text { fill: #9da7b3; }
+.bq-curves .title { fill: #e6edf3; }
+.bq-curves .grid { stroke: #262c34; }
+.bq-curves .axis { stroke: #7d8793; }
+.bq-curves .of-0 { stroke: #58a6ff; }
+.bq-curves .of-1 { stroke: #f0883e; }
+.bq-curves .of-2 { stroke: #3fb950; }
+.bq-curves .of-3 { stroke: #bc8cff; }
+.bq-curves .dot.of-0 { fill: #58a6ff; }
+.bq-curves .dot.of-1 { fill: #f0883e; }
+.bq-curves .dot.of-2 { fill: #3fb950; }
+.bq-curves .dot.of-3 { fill: #bc8cff; }
+}
+"""
+
+
+class Series(NamedTuple):
+    """Points from left to right, and how they are drawn; what is not finite is left out."""
+
+    label: str
+    points: tuple[tuple[float, float], ...]
+    form: Literal["line", "step", "dots"] = "line"
+
+
+class _Frame(NamedTuple):
+    """Where the axes lie, in pixels."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+    across: Axis
+    up: Axis
+
+    def x(self, value: float) -> float:
+        return self.left + self.across.share(value) * (self.right - self.left)
+
+    def y(self, value: float) -> float:
+        return self.bottom - self.up.share(value) * (self.bottom - self.top)
+
+
+def curves_picture(
+    series: Sequence[Series], title: str, across: str, width: int = 352, height: int = 220
+) -> str:
+    """The chart: `title` names what goes up, `across` what goes to the right.
+
+    `height` is without the legend, which stands below the axes so that it hides nothing; there is
+    one where there are several series, at most four.
+    """
+    shown = [s._replace(points=tuple(p for p in s.points if all(map(math.isfinite, p)))) for s in series]
+    frame = _frame([p for s in shown for p in s.points], width, height)
+    legend, rows = _legend([s for s in shown if len(shown) > 1], frame.left, width, height + 8)
+    total = height + rows * _LINE + (6 if rows else 0)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="bq-curves" role="img" width="{width}"'
+        f' height="{total}" viewBox="0 0 {width} {total}">',
+        f"<title>{escaped(title)}</title>",
+        f"<desc>{escaped('; '.join(map(_told, shown)))}</desc>",
+        f"<style>{_STYLE}</style>",
+        f'<text class="title" x="{pixels(frame.left)}" y="12">'
+        f"{escaped(shortened(title, _FONT, width - frame.left))}</text>",
+        *_axes(frame, across, height),
+    ]
+    for number, one in enumerate(shown):
+        parts.extend(_drawn(one, number, frame))
+    if not any(s.points for s in shown):
+        x, y = pixels((frame.left + frame.right) / 2), pixels((frame.top + frame.bottom) / 2)
+        parts.append(f'<text x="{x}" y="{y}" text-anchor="middle">nothing measured yet</text>')
+    return "\n".join([*parts, *legend, "</svg>\n"])
+
+
+def _frame(points: Sequence[tuple[float, float]], width: int, height: int) -> _Frame:
+    """Beside the widest number at the left, and half of one at the right; numbers do not touch."""
+    up = axis([y for _, y in points], 4, widened=True)
+    left = max(text_width(label, _SMALL) for label in up.labels) + 8
+    for ticks in (6, 5, 4, 3, 2, 1):
+        across = axis([x for x, _ in points], ticks, widened=False)
+        widest = max((text_width(label, _SMALL) for label in across.labels), default=0.0)
+        right = width - max(6.0, widest / 2)
+        count = (across.high - across.low) / max(1e-300, _step(across))
+        if widest + 10 <= (right - left) / max(count, 1e-9):
+            break
+    return _Frame(left, _ABOVE, right, height - _TICK - _LINE, across, up)
+
+
+def _step(across: Axis) -> float:
+    return across.ticks[1] - across.ticks[0] if len(across.ticks) > 1 else across.high - across.low
+
+
+def _axes(frame: _Frame, across: str, height: int) -> Iterator[str]:
+    left, right, bottom = map(pixels, (frame.left, frame.right, frame.bottom))
+    for value, label in zip(frame.up.ticks, frame.up.labels, strict=True):
+        y = pixels(frame.y(value))
+        yield f'<line class="grid" x1="{left}" y1="{y}" x2="{right}" y2="{y}"/>'
+        yield f'<text class="tick" x="{pixels(frame.left - 6)}" y="{y}" text-anchor="end">{label}</text>'
+    yield f'<line class="axis" x1="{left}" y1="{bottom}" x2="{right}" y2="{bottom}"/>'
+    for value, label in zip(frame.across.ticks, frame.across.labels, strict=True):
+        x = pixels(frame.x(value))
+        yield f'<line class="axis" x1="{x}" y1="{bottom}" x2="{x}" y2="{pixels(frame.bottom + 4)}"/>'
+        yield (
+            f'<text class="tick" x="{x}" y="{pixels(frame.bottom + 13)}" text-anchor="middle">'
+            f"{label}</text>"
+        )
+    middle, room = (frame.left + frame.right) / 2, frame.right - frame.left
+    yield (
+        f'<text x="{pixels(middle)}" y="{pixels(height - 7)}" text-anchor="middle">'
+        f"{escaped(shortened(across, _SMALL, room))}</text>"
+    )
+
+
+def _drawn(series: Series, number: int, frame: _Frame) -> Iterator[str]:
+    places = [(frame.x(x), frame.y(y)) for x, y in series.points]
+    color = f"of-{number % 4}"
+    if series.form == "dots" or len(places) == 1:
+        size, many = (1.8, " many") if len(places) > 40 else (2.6, "")
+        yield f'<g class="series" data-series="{number}">'
+        yield from (
+            f'<circle class="dot {color}{many}" cx="{pixels(x)}" cy="{pixels(y)}" r="{size}"/>'
+            for x, y in places
+        )
+        yield "</g>"
+    elif places:
+        steps = series.form == "step"
+        path = f"M{pixels(places[0][0])} {pixels(places[0][1])}"
+        path += "".join(
+            f"H{pixels(x)}V{pixels(y)}" if steps else f"L{pixels(x)} {pixels(y)}" for x, y in places[1:]
+        )
+        yield f'<g class="series" data-series="{number}"><path class="line {color}" d="{path}"/></g>'
+
+
+def _legend(
+    series: Sequence[Series], left: float, width: int, top: float
+) -> tuple[list[str], int]:
+    """Its elements, and how many lines they take."""
+    parts: list[str] = []
+    x, row = left, 0
+    for number, one in enumerate(series):
+        label = shortened(one.label, _SMALL, width - left - _SWATCH)
+        needed = _SWATCH + text_width(label, _SMALL)
+        if x > left and x + needed > width:
+            x, row = left, row + 1
+        y, color = top + row * _LINE + 4, f"of-{number % 4}"
+        if one.form == "dots":
+            sample = f'<circle class="dot {color}" cx="{pixels(x + 8)}" cy="{pixels(y)}" r="2.6"/>'
+        else:
+            sample = f'<path class="line {color}" d="M{pixels(x)} {pixels(y)}h16"/>'
+        parts.append(
+            f'<g class="entry">{sample}<text x="{pixels(x + _SWATCH)}" y="{pixels(y)}">'
+            f"{escaped(label)}</text></g>"
+        )
+        x += needed + _BETWEEN
+    return parts, row + 1 if series else 0
+
+
+def _told(series: Series) -> str:
+    """For those who do not see the picture."""
+    if not series.points:
+        return f"{series.label}: no points"
+    values = [y for _, y in series.points]
+    return (
+        f"{series.label}: {len(values)} points from {min(values):.4g} to {max(values):.4g},"
+        f" the last one {values[-1]:.4g}"
+    )
