@@ -114,10 +114,10 @@ def search(
         try:
             go_on(opened, begun, report, live)
         except KeyboardInterrupt:
-            plugins = (part for p in opened.facts.settings.plugins for part in ("--plugin", p.path))
-            raise Interrupted(
-                store.directory, "search", "--run", str(store.directory), *plugins
-            ) from None
+            again = ["search", "--run", str(store.directory)]
+            for plugin in opened.facts.settings.plugins:
+                again += ["--plugin", plugin.path]
+            raise Interrupted(store.directory, *again) from None
         return Run(store.directory)
 
 

@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 import blockqnn
-from blockqnn import InputError, Run, api, parse, search
+from blockqnn import InputError, Run, parse, search, searching
 from blockqnn.api import Interrupted
 from blockqnn.config import Settings
 from blockqnn.data import dataset
@@ -66,7 +66,7 @@ def nothing_trains(monkeypatch):
     def refuse(_):
         raise AssertionError("an executor was started")
 
-    monkeypatch.setattr(api, "_executor", refuse)
+    monkeypatch.setattr(searching, "_executor", refuse)
 
 
 def pictures(folder, seed=0):

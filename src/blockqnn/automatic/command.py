@@ -12,9 +12,10 @@ from blockqnn.automatic import journal, keep, shares
 from blockqnn.automatic.baselines import first_recipe, run_baselines
 from blockqnn.automatic.finish import model_of, train_final
 from blockqnn.automatic.journal import Journal
-from blockqnn.automatic.race import Races, best_of
+from blockqnn.automatic.race import Races, best_of, told
 from blockqnn.automatic.recipe_choice import choose_recipe
-from blockqnn.automatic.selection import select
+from blockqnn.automatic.recipe_choice import told as told_recipe
+from blockqnn.automatic.selection import select, winner
 from blockqnn.automatic.session import Session
 from blockqnn.config import changed, differences
 from blockqnn.data.dataset import Dataset, load
@@ -135,6 +136,7 @@ def _run(
             session.stage("recipe", "learning rate and augmentation")
             recipe = choose_recipe(session, races, facts.settings.skeleton, recipe)
             session.note(recipe=recipe)
+            session.say(f"  chosen: {told_recipe(recipe)}")
             _keep_best(session, dataset)
             session.finish("recipe")
         races.close()  # the search has workers of its own
@@ -154,10 +156,11 @@ def _run(
             session.finish("selection")
         races.close()
         if not session.done("training"):
-            chosen = select(session, races, facts.settings.skeleton, session.journal.recipe, limits)
+            chosen = winner(session)
             session.stage("training", f"{chosen.name} {chosen.choice}".strip())
             row = train_final(session, chosen, dataset, races.workers)
             session.add(row)
+            session.say(told(row))
             session.finish("training")
     finally:
         races.close()
@@ -209,9 +212,7 @@ def _keep_best(session: Session, dataset: Dataset) -> None:
 def _test(session: Session, dataset: Dataset) -> Model:
     """Reads the test part once, for the best network, and writes all."""
     session.stage("test", "the test part, once")
-    best = best_of(session.journal.rows)
-    if best is None:
-        raise RuntimeError("no network learned anything from these images; there is no model")
+    best = best_of(session.journal.rows) or winner(session)
     model = model_of(session, best, dataset)
     metric = best.recipe.metric
     read = read_test(model.network, dataset, metric, "cpu")

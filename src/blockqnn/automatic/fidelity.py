@@ -12,6 +12,7 @@ from blockqnn.runtime.facts import RunFacts
 from blockqnn.space.zoo import ZOO
 
 ENOUGH = 120  # candidates: above it a candidate is trained longer rather than more of them
+_START = 5.0  # seconds until workers train
 _JUDGING = 1.15  # a candidate's time beside its steps: the validation part twice, start and end
 
 
@@ -46,7 +47,7 @@ class Fidelity:
 
     def candidates(self, seconds: float, workers: int) -> int:
         """How many fit into the time."""
-        return int(seconds * workers / self.candidate_seconds)
+        return int(max(0.0, seconds - _START) * workers / self.candidate_seconds)
 
 
 def chosen(facts: RunFacts, cost: StepCost, seconds: float, workers: int) -> Fidelity:

@@ -12,6 +12,7 @@ from blockqnn.automatic.session import Session
 from blockqnn.data.dataset import Dataset
 from blockqnn.evaluation.checkpoint import Checkpoint
 from blockqnn.evaluation.restarts import train_with_restarts
+from blockqnn.evaluation.threads import fastest_threads
 from blockqnn.evaluation.train import batches_per_epoch, on_device
 from blockqnn.export.model import Model
 from blockqnn.network.model import restored
@@ -24,20 +25,21 @@ _LOOKS = 20  # at the validation part
 
 
 def train_final(session: Session, chosen: Row, dataset: Dataset, workers: int) -> Row:
-    """Trains the chosen network on all cores until its stage is to end; its row.
+    """Trains the chosen network until its stage is to end; its row.
 
-    A training that was cut off goes on from its checkpoint.
+    It uses all cores, or one where that is faster. A training that was cut off goes on from its
+    checkpoint.
     """
     begun = time.monotonic()
     deadline = begun + session.until("training")
     device, recipe, seed = session.journal.device, chosen.recipe, session.journal.seed
-    if device == "cpu":
-        torch.set_num_threads(workers)
     assert chosen.code is not None
     plan = plan_network(parse(chosen.code), chosen.skeleton, dataset.image, len(dataset.classes))
     what = (chosen.code, chosen.skeleton, recipe.model_dump_json(), dataset.digest, seed)
     session.work.mkdir(exist_ok=True)
     training = on_device(dataset.train, dataset, device)
+    if device == "cpu":
+        torch.set_num_threads(fastest_threads(plan, training, recipe, workers))
     trained = train_with_restarts(
         plan,
         training,

@@ -90,7 +90,7 @@ class Races:
                 entry = running.pop(result.number)
                 row = self._row(stage, number, entry, result)
                 session.add(row)
-                session.say(_told(row))
+                session.say(told(row))
                 known[row.name, row.choice] = row
         return [known[entry.name, entry.choice] for entry in entries]
 
@@ -130,7 +130,8 @@ def best_of(rows: Sequence[Row]) -> Row | None:
     return max(learned, key=lambda row: row.accuracy or 0.0, default=None)
 
 
-def _told(row: Row) -> str:
+def told(row: Row) -> str:
+    """A trained network in a line."""
     what = f"  {row.name}" + (f", {row.choice}" if row.choice else "")
     if row.accuracy is None:
         return f"{what}: {row.failure}"

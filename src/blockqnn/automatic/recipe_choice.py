@@ -12,8 +12,9 @@ from blockqnn.network.plan import Skeleton
 from blockqnn.space.zoo import ZOO
 
 _NAME = "resnet-like"  # the cheapest network there is, so it sees the most epochs in its time
+_OTHER = "block-qnn-s"  # the rate must suit more than one network
 _RATES = (0.3, 1.0, 3.0)  # of the recipe's
-_SLOTS = 6.0  # of the stage: rates and augmentations take two on two workers each, the last round two
+_SLOTS = (3, 2, 2)  # of the stage's time, of each round: with two workers so many jobs in a row
 _PLATEAU_EPOCHS = 4.0  # times those after which longer training brought nothing measurable
 
 _SHIFTED = Augmentation(shift=0.125)
@@ -36,38 +37,38 @@ GREY = {
 def choose_recipe(session: Session, races: Races, skeleton: Skeleton, recipe: Recipe) -> Recipe:
     """The recipe of the final training: `recipe` with what was best in three rounds.
 
-    The rounds: learning rates; augmentations at the best rate; the winner twice as long. An augmentation
-    is worth more the longer the training, and the final one is longer than these; so the
-    strongest is taken that is at most half a standard error of the validation accuracy below the best.
+    The rounds: learning rates, on two networks; augmentations at the best rate; the winner twice as
+    long. An augmentation is worth more the longer the training, and the final one is longer than
+    these; so the strongest is taken that is at most half a standard error of the validation accuracy
+    below the best.
     """
     images = session.journal.data.sizes[1]
-    code = str(ZOO[_NAME])
-    slot = session.until("recipe") / (_SLOTS if races.workers > 1 else 10.0)
+    slot = session.until("recipe") / sum(_SLOTS)
 
-    def entry(choice: str, recipe: Recipe) -> Entry:
-        return Entry(_NAME, code, skeleton, recipe, choice)
+    def round_of(number: int, entries: Sequence[Entry]) -> list[Row]:
+        seconds = min(_SLOTS[number] * slot, session.until("recipe"))
+        return races.round("recipe", number, entries, max(2.0, seconds))
 
-    def seconds(slots: float) -> float:
-        return max(races.workers * 1.0, min(slots * slot, session.until("recipe")))
+    def entry(choice: str, recipe: Recipe, name: str = _NAME) -> Entry:
+        return Entry(name, str(ZOO[name]), skeleton, recipe, choice)
 
-    slots = 2.0 if races.workers > 1 else 3.0
-    rates = [recipe.learning_rate * factor for factor in _RATES]
-    entries = [entry(f"rate {r:.2g}", with_rate(recipe, r)) for r in rates]
-    best = best_of(races.round("recipe", 0, entries, seconds(slots)))
-    recipe = best.recipe if best else recipe
-    table = GREY if session.journal.data.image.channels == 1 else COLOURED
-    others = {words: how for words, how in table.items() if how != recipe.augmentation}
-    entries = [
-        entry(words, recipe.model_copy(update={"augmentation": how})) for words, how in others.items()
+    tried = [
+        entry(f"rate {rate:.2g}", with_rate(recipe, rate), name)
+        for rate in (factor * recipe.learning_rate for factor in _RATES)
+        for name in (_NAME, _OTHER)
     ]
-    rows = races.round("recipe", 1, entries, seconds(slots))
-    recipe = _strongest([*rows, *([best] if best else [])], list(table.values()), images) or recipe
-    long = races.round("recipe", 2, [entry("twice as long", recipe)], seconds(2.0))[0]
-    recipe = recipe.model_copy(
-        update={"epochs": _epochs(long, [*rows, *([best] if best else [])], images)}
+    rates = round_of(0, tried)
+    recipe = _best_on_both(rates) or recipe
+    table = GREY if session.journal.data.image.channels == 1 else COLOURED
+    shifted = [row for row in rates if row.name == _NAME and row.recipe == recipe]
+    others = {words: how for words, how in table.items() if how != recipe.augmentation}
+    varied = round_of(
+        1,
+        [entry(words, recipe.model_copy(update={"augmentation": how})) for words, how in others.items()],
     )
-    session.say(f"  chosen: {told(recipe)}")
-    return recipe
+    recipe = _strongest([*varied, *shifted], list(table.values()), images) or recipe
+    long = round_of(2, [entry("twice as long", recipe)])[0]
+    return recipe.model_copy(update={"epochs": _epochs(long, [*varied, *shifted], images)})
 
 
 def with_rate(recipe: Recipe, rate: float) -> Recipe:
@@ -87,6 +88,16 @@ def standard_error(percent: float, images: int) -> float:
     """Of an accuracy measured on so many images, in points."""
     share = min(max(percent / 100, 1 / (images + 2)), 1 - 1 / (images + 2))
     return 100 * math.sqrt(share * (1 - share) / images)
+
+
+def _best_on_both(rows: Sequence[Row]) -> Recipe | None:
+    """The recipe of the highest mean accuracy; a network that failed counts as nothing learned."""
+    if not best_of(rows):
+        return None
+    return max(
+        (row.recipe for row in rows),
+        key=lambda recipe: sum(row.accuracy or 0.0 for row in rows if row.recipe == recipe),
+    )
 
 
 def _strongest(rows: Sequence[Row], order: Sequence[Augmentation], images: int) -> Recipe | None:
