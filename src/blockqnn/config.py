@@ -302,9 +302,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 
 
-# Recipes of a final training, the presets of `train`. paper-cifar: section 4.2; what the paper leaves open is as usual for
-# CIFAR: each drop to a tenth, images moved by up to 4 of 32 pixels (mirrored at the border, not black).
-# modern: lowest validation error for the same epochs of those measured (benchmarks/RESULTS.md).
+# Recipes of a final training, the presets of `train`. paper-cifar: section 4.2; what the paper leaves
+# open is as usual for CIFAR: each drop to a tenth, images moved by up to 4 of 32 pixels (mirrored at
+# the border, not black).
+# modern: lowest validation error for the same epochs of those measured (benchmarks/RESULTS.md); images
+# of one channel are not flipped.
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "modern": Recipe(

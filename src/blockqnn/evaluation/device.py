@@ -7,6 +7,8 @@ import torch
 from blockqnn.cores import usable_cores
 from blockqnn.errors import InputError
 
+_SHARED = 1e9  # FLOPs of a step from which threads do not wait for each other most of the time
+
 
 def resolve_device(name: str) -> str:
     """`auto` is CUDA where there is one, else the CPU. Raises InputError for one that is absent."""
@@ -39,9 +41,13 @@ def use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def use_all_cores() -> None:
-    """As many threads as cores: for one training alone, which is then done the sooner."""
-    torch.set_num_threads(usable_cores())
+def use_all_cores(flops: float) -> None:
+    """Threads for one training alone: one a core, but only one where a step is small.
+
+    `flops` are those of a step's forward pass. Which it is follows from them, not from a measured
+    time, so that the same training has the same bits again.
+    """
+    torch.set_num_threads(usable_cores() if flops >= _SHARED else 1)
 
 
 def resolve_precision(name: str, device: str) -> str:

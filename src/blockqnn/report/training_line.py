@@ -63,7 +63,7 @@ class TrainingLine:
 
     def _line(self, now: float) -> str:
         return (
-            f"{self._label}  {self._progress:.0%}  epoch {self._progress * self._epochs:.1f} of"
+            f"{self._label}  {self._progress * 100:.0f} %  epoch {self._progress * self._epochs:.1f} of"
             f" {self._epochs:.4g}{self._latest}  {self._outlook(now)} left"
         )
 

@@ -83,7 +83,7 @@ def train_target(
         raise InputError(f"seeds {wishes.seeds}: at least 1")
     if choice and wishes.all_data:
         raise InputError(
-            f"top {len(targets)} with all_data: no images are left to choose by; name one of them"
+            f"top {len(targets)} and all-data: no images are left to choose by; name one of the two"
         )
     refuse_unknown(wishes.preset or DEFAULT)
     if wishes.out is not None:
@@ -224,12 +224,16 @@ def _chosen(
         entry = contender.entry
         label = "seed 0" if entry is None else f"trial {entry.trial}"
         outcome = trainings.train(contender.plan, seed=0, name=contender.name, label=label)
-        failed = isinstance(outcome, Failure)
+        accuracy: float | None = None
+        failure: str | None = None
         if isinstance(outcome, Failure):
+            failure = outcome.kind
             if entry is None:
                 raise TrainingFailed(f"training with seed 0: {outcome.kind}, {outcome.detail}")
-        elif best is None or (outcome.accuracy or 0) > (best[1].accuracy or 0):
-            best = contender, outcome
+        else:
+            accuracy = outcome.accuracy
+            if best is None or (accuracy or 0) > (best[1].accuracy or 0):
+                best = contender, outcome
         if entry:
             table.append(
                 {
@@ -237,8 +241,8 @@ def _chosen(
                     "code": entry.code,
                     "reward": entry.reward,
                     "search_accuracy": entry.accuracy,
-                    "validation_accuracy": None if failed else outcome.accuracy,
-                    "failure": outcome.kind if failed else None,
+                    "validation_accuracy": accuracy,
+                    "failure": failure,
                     "params": contender.plan.params,
                     "flops": contender.plan.flops,
                 }

@@ -28,7 +28,7 @@ class Finished:
 
 
 class Trainings:
-    """Trains networks on all cores, or on the device; `session` keeps each as it goes on.
+    """Trains networks on all cores, or on the device of that name; `session` keeps each as it goes on.
 
     With `all_data` the validation images are trained on too. `seconds` is what all of it took, also
     in earlier sessions.
@@ -44,12 +44,10 @@ class Trainings:
         session: Session | None,
         line: TrainingLine | None,
     ) -> None:
-        if device == "cpu":
-            use_all_cores()
         if all_data:
             everything = _joined(dataset.train, dataset.validation)
             dataset = replace(dataset, train=everything, validation=everything)
-        self._recipe, self._session, self._line = recipe, session, line
+        self._recipe, self._device, self._session, self._line = recipe, device, session, line
         self._training = on_device(dataset.train, dataset, device)
         self._validation = None if all_data else on_device(dataset.validation, dataset, device)
         self._chance = dataset.chance(recipe.metric)
@@ -59,6 +57,8 @@ class Trainings:
     def train(self, plan: NetworkPlan, *, seed: int, name: str, label: str) -> Finished | Failure:
         """Trains the network, or goes on with it; `name` is its file's in the session."""
         begun = monotonic()
+        if self._device == "cpu":
+            use_all_cores(plan.flops * self._recipe.batch)
         checkpoint = self._session.checkpoint(name) if self._session else None
         line = self._line
         if line:
