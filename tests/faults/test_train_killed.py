@@ -39,8 +39,8 @@ def steps(monkeypatch):
     """The steps that trainings in this process take."""
     taken = []
 
-    def told(*parts, report, **options):
-        return train_with_restarts(*parts, report=lambda step, _: taken.append(step), **options)
+    def told(*parts, **options):
+        return train_with_restarts(*parts, **options | {"report": lambda step, _: taken.append(step)})
 
     monkeypatch.setattr(trainings, "train_with_restarts", told)
     return taken
