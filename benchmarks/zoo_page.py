@@ -116,7 +116,8 @@ a dash: not published, or not measured here.
 The paper's errors (table 3) come from 300 epochs of SGD with crops and flips, as `--preset
 paper-cifar` trains. `blockqnn train` without a preset trains 60 epochs by the recipe `modern`; our
 measurements are of the short training of the search (`early-stop`), of small networks and few images.
-None of the three is comparable with another."""
+None of these is comparable with another.
+"""
     rows = [
         (
             f"[{kept.title}](#{anchor(kept.title)})",

@@ -16,7 +16,8 @@ import blockqnn
 from blockqnn import InputError, cli, config, parse, search
 from blockqnn.config import RECIPES, Augmentation, DataSettings, Recipe
 from blockqnn.data.dataset import load
-from blockqnn.evaluation import final
+from blockqnn.evaluation import device, final
+from blockqnn.evaluation.early_stop import EarlyStopEvaluator
 from blockqnn.evaluation.restarts import train_with_restarts
 from blockqnn.network.model import build
 from blockqnn.network.plan import Image, Skeleton, plan_network
@@ -642,3 +643,20 @@ def test_wrong_use_is_refused_before_the_training(tmp_path, monkeypatch, options
     with pytest.raises(InputError, match=reason):
         trained(**options | {"out": tmp_path / options["out"]})
     assert {path.name for path in tmp_path.iterdir()} == {"file", "full"}
+
+
+# Threads
+
+
+def test_threads_follow_the_size_of_a_step_and_nothing_that_is_measured(monkeypatch):
+    monkeypatch.setattr(device, "usable_cores", lambda: 2)
+    before = torch.get_num_threads()
+    try:
+        for flops, threads in ((1e6, 1), (1e10, 2), (1e6, 1)):
+            device.use_all_cores(flops)
+            assert torch.get_num_threads() == threads
+        device.use_all_cores(1e10)
+        EarlyStopEvaluator(config.resolve("small", {}), load(DataSettings()), "cpu")
+        assert torch.get_num_threads() == 1  # a candidate has one core
+    finally:
+        torch.set_num_threads(before)
