@@ -46,11 +46,18 @@ def main() -> None:
     )
     print_comparison(view, read(random.path))
 
+    recipe = view.facts.settings.recipe.model_dump(mode="json")
     print("\nTraining the best block and the ResNet-like exemplar, 3 seeds each ...", flush=True)
     print(f"\n{'':20} parameters       FLOPs   test accuracy (3 seeds)")
     for name, target in (("found block", str(found.path)), ("resnet-like exemplar", "resnet-like")):
         metrics = blockqnn.train(
-            target, "digits", preset="demo", skeleton="small", widths=WIDTHS, seeds=3
+            target,
+            "digits",
+            preset="early-stop",
+            settings=recipe,
+            skeleton="small",
+            widths=WIDTHS,
+            seeds=3,
         ).metrics
         mean, spread = metrics["test_accuracy_mean"], metrics["test_accuracy_deviation"]
         print(

@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blockqnn.config import checked_seconds, given, merged, values_of
+from blockqnn.config import checked_seconds, checked_size, given, merged, values_of
 from blockqnn.config_file import read_settings
+from blockqnn.errors import InputError
 from blockqnn.forking import fork_run
+from blockqnn.plugins import Extensions, named
 from blockqnn.plugins import load as load_plugins
-from blockqnn.plugins import named
 from blockqnn.report import rows
 from blockqnn.report.notebook import html
 from blockqnn.report.survey import Survey
 from blockqnn.report.survey import survey as make_survey
-from blockqnn.report.target import Target, find
+from blockqnn.report.target import Target, best_of, find
 from blockqnn.runtime.facts import RunFacts
 from blockqnn.runtime.search import Progress
 from blockqnn.runtime.store import is_run
@@ -243,33 +244,67 @@ def train(
     data: str | os.PathLike[str] | None = None,
     *,
     preset: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    epochs: int | None = None,
     skeleton: str | None = None,
     repeats: tuple[int, ...] | None = None,
     widths: tuple[int, ...] | None = None,
+    max_params: int | str | None = None,
     labels: str | os.PathLike[str] | None = None,
     image_size: int | str | tuple[int, int] | None = None,
     seeds: int = 1,
+    top: int | None = None,
+    all_data: bool = False,
     device: str = "auto",
     plugins: Sequence[str | os.PathLike[str]] = (),
     out: str | os.PathLike[str] | None = None,
+    live: bool = False,
 ) -> "Model":
     """Trains a code, a name or a run's trial (RUN, RUN:TRIAL), and tests it once a seed.
 
-    What is left out is taken from the run, else: CIFAR's skeleton, digits, and the preset that
-    fits the data. Raises InputError for a user's mistake, TrainingFailed when nothing is learned.
-    """
-    from blockqnn.training.command import train_target
+    `preset` is modern (the default), paper-cifar or early-stop, the brief recipe of the run or of the
+    search preset that fits the data; `settings` are changes of the recipe, as {"learning_rate": 0.05,
+    "augmentation": {"flip": False}}, and `epochs` is short for one of them. `max_params` (such as
+    "2M") takes the largest network below it, over `repeats` and `widths` that are not named. `top`
+    trains so many of a run's best blocks and keeps the one of highest validation accuracy. `all_data`
+    trains on the validation images too. What is left out is taken from the run, else: CIFAR's skeleton
+    and digits.
 
-    found = Target(target) if isinstance(target, Block) else find(target, load_plugins(named(plugins)))
-    return train_target(
-        found,
-        data=given(_data(data, labels, image_size)),
+    With `out` the model is written there, and the same call goes on where an earlier one was
+    stopped. Raises InputError for a user's mistake, TrainingFailed when nothing is learned.
+    """
+    from blockqnn.training.command import Wishes, train_target
+
+    wishes = Wishes(
         preset=preset,
-        skeleton=found.skeleton(skeleton, repeats, widths),
+        changes=merged(settings or {}, given({"epochs": epochs})),
+        skeleton=skeleton,
+        repeats=repeats,
+        widths=widths,
+        max_params=checked_size(max_params),
         seeds=seeds,
+        all_data=all_data,
         device=device,
         out=None if out is None else Path(out),
     )
+    return train_target(
+        _targets(target, top, load_plugins(named(plugins))),
+        data=given(_data(data, labels, image_size)),
+        wishes=wishes,
+        live=live,
+    )
+
+
+def _targets(
+    target: str | Block, top: int | None, extensions: Extensions
+) -> Sequence[tuple[Target, rows.Entry | None]]:
+    """What is to be trained: one block, or the best of a run."""
+    if top is None:
+        one = Target(target) if isinstance(target, Block) else find(target, extensions)
+        return [(one, None)]
+    if top < 1:
+        raise InputError(f"top {top}: at least 1")
+    return best_of(str(target), top, extensions)
 
 
 def load(

@@ -315,48 +315,92 @@ def show(
 @app.command()
 def train(
     target: Annotated[str, typer.Argument(metavar="CODE|NAME|RUN[:TRIAL]")],
-    out: Annotated[Path, typer.Option(help="New or empty directory for the model.")],
+    out: Annotated[
+        Path, typer.Option(help="New or empty directory for the model, or one to go on with.")
+    ],
     data: Data = None,
-    preset: Preset = None,
+    preset: Annotated[
+        str | None, typer.Option(help="The recipe: modern (default), paper-cifar or early-stop.")
+    ] = None,
+    assign: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", help="One setting of the recipe, as learning_rate=0.05.", metavar="key=value"
+        ),
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Short for --set epochs=N.")] = None,
     skeleton: SkeletonName = None,
     repeats: Repeats = None,
     widths: Widths = None,
+    max_params: Annotated[
+        str | None, typer.Option(help="The largest network with at most so many, as 2M.")
+    ] = None,
     image_size: ImageSize = None,
     labels: Labels = None,
     seeds: Annotated[int, typer.Option(min=1, help="Models to train; each is tested once.")] = 1,
+    top: Annotated[
+        int | None, typer.Option(min=1, help="Train the run's K best, keep the best of them.")
+    ] = None,
+    all_data: Annotated[
+        bool, typer.Option("--all-data", help="Train on the validation images too.")
+    ] = False,
     device: Device = None,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
-    """Train a block by the early-stop recipe and test it."""
+    """Train a block to its end and test it; the same command goes on with what was stopped."""
     from blockqnn import api
 
-    model = api.train(
-        target,
-        data,
-        preset=preset,
-        skeleton=skeleton,
-        repeats=_numbers(repeats, "--repeats", ","),
-        widths=_numbers(widths, "--widths", ","),
-        labels=labels,
-        image_size=image_size,
-        seeds=seeds,
-        device=device or "auto",
-        plugins=plugin or (),
-        out=out,
-    )
+    try:
+        model = api.train(
+            target,
+            data,
+            preset=preset,
+            settings=_assigned(assign),
+            epochs=epochs,
+            skeleton=skeleton,
+            repeats=_numbers(repeats, "--repeats", ","),
+            widths=_numbers(widths, "--widths", ","),
+            max_params=max_params,
+            labels=labels,
+            image_size=image_size,
+            seeds=seeds,
+            top=top,
+            all_data=all_data,
+            device=device or "auto",
+            plugins=plugin or (),
+            out=out,
+            live=True,
+        )
+    except KeyboardInterrupt:
+        raise api.Interrupted(out, *sys.argv[1:]) from None
     if as_json:
         _print_json(model.metrics)
         return
-    for reading in model.metrics["test_readings"]:
-        print(
-            f"seed {reading['seed']}: test {reading['test_accuracy']:.2f} %,"
-            f" validation {reading['validation_accuracy']:.2f} %"
-        )
-    spread = model.metrics["test_accuracy_deviation"]
+    metrics = model.metrics
+    if chosen_from := metrics.get("chosen_from"):
+        print(_contenders(chosen_from))
+    for reading in metrics["test_readings"]:
+        validation = reading["validation_accuracy"]
+        told = "" if validation is None else f", validation {validation:.2f} %"
+        print(f"seed {reading['seed']}: test {reading['test_accuracy']:.2f} %{told}")
+    spread = metrics["test_accuracy_deviation"]
     if spread is not None:
-        print(f"test mean {model.metrics['test_accuracy_mean']:.2f} %, deviation {spread:.2f}")
-    print(f"{model.metrics['params']:,} parameters; model in {out}")
+        print(f"test mean {metrics['test_accuracy_mean']:.2f} %, deviation {spread:.2f}")
+    print(f"{metrics['params']:,} parameters; model in {out}")
+
+
+def _contenders(rows: list[dict[str, Any]]) -> str:
+    """The blocks of `train --top`, as lines of text."""
+    lines = ["trial  validation  in search  reward     params          FLOPs"]
+    for row in rows:
+        accuracy = row["validation_accuracy"]
+        told = row["failure"] if accuracy is None else f"{accuracy:.2f} %"
+        lines.append(
+            f"{row['trial']:5}  {told:>10}  {row['search_accuracy']:7.2f} %  {row['reward']:6.2f}"
+            f"  {row['params']:9,}  {row['flops']:13,}"
+        )
+    return "\n".join(lines)
 
 
 @app.command()

@@ -30,11 +30,23 @@ def _seconds(value: object) -> object:
 
 def checked_seconds(value: float | str | None) -> float | None:
     """A duration as a user gives it, in seconds; InputError for what is none."""
+    seconds: float | None = _checked_alone("budget", Duration, value)
+    return seconds
+
+
+def checked_size(value: int | str | None) -> int | None:
+    """A number of parameters as a user gives it, 2M; InputError for what is none."""
+    count: int | None = _checked_alone("max_params", Size, value)
+    return count
+
+
+def _checked_alone(name: str, kind: Any, value: object) -> Any:
+    """A value that stands outside of any settings, None where it was not given."""
     try:
-        return None if value is None else TypeAdapter(Duration).validate_python(value)
+        return None if value is None else TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise InputError(f"budget {str(value)[:60]!r}: {reason}") from None
+        raise InputError(f"{name} {str(value)[:60]!r}: {reason}") from None
 
 
 def _whole(value: object) -> object:
@@ -290,9 +302,11 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 
 
-# Recipes of a final training. paper-cifar: section 4.2; what the paper leaves open is as usual for
-# CIFAR: each drop to a tenth, images moved by up to 4 of 32 pixels (mirrored at the border, not black).
-# modern: lowest validation error for the same epochs of those measured (benchmarks/RESULTS.md).
+# Recipes of a final training, the presets of `train`. paper-cifar: section 4.2; what the paper leaves
+# open is as usual for CIFAR: each drop to a tenth, images moved by up to 4 of 32 pixels (mirrored at
+# the border, not black).
+# modern: lowest validation error for the same epochs of those measured (benchmarks/RESULTS.md); images
+# of one channel are not flipped.
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
         "modern": Recipe(
@@ -342,11 +356,6 @@ def values_of(preset: object) -> dict[str, Any]:
     return {"preset": preset, **PRESETS[preset]}
 
 
-def changed(settings: Settings, changes: Mapping[str, Any]) -> Settings:
-    """The settings with changes (nested dictionaries) on top; InputError as from `resolve`."""
-    return checked(Settings, merged(_nested(settings), changes))
-
-
 def _nested(settings: BaseModel) -> dict[str, Any]:
     values = {name: getattr(settings, name) for name in type(settings).model_fields}
     return {k: _nested(v) if isinstance(v, BaseModel) else v for k, v in values.items()}
@@ -354,6 +363,11 @@ def _nested(settings: BaseModel) -> dict[str, Any]:
 
 M = TypeVar("M", bound=BaseModel)
 _UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")  # pydantic's names of an unknown key
+
+
+def changed(settings: M, changes: Mapping[str, Any]) -> M:
+    """The settings with changes (nested dictionaries) on top; InputError as from `resolve`."""
+    return checked(type(settings), merged(_nested(settings), changes))
 
 
 def checked(model: type[M], values: Mapping[str, Any]) -> M:
@@ -452,7 +466,12 @@ def given(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def differences(old: Settings, new: Settings) -> list[tuple[str, Any, Any]]:
     """Every setting that differs: (dotted key, old value, new value)."""
-    a, b = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
+    return flat_differences(old.model_dump(mode="json"), new.model_dump(mode="json"))
+
+
+def flat_differences(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    """Every value of nested dictionaries that differs: (dotted key, old value, new value)."""
+    a, b = _flat(old), _flat(new)
     return [(key, a.get(key), b.get(key)) for key in {**a, **b} if a.get(key) != b.get(key)]
 
 

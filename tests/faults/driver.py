@@ -94,5 +94,50 @@ def train_search(directory: str, workers: str) -> None:
     )
 
 
+def train_digits(out: str | Path) -> None:
+    """A block trained and tested on the digits, with all that a training can carry along."""
+    from blockqnn import train
+
+    train(
+        "(1,1,3,0,0) (2,1,1,1,0)",
+        "digits",
+        skeleton="small",
+        widths=(4, 8),
+        settings={
+            "steps": 700,
+            "batch": 32,
+            "precision": "float32",
+            "average": 0.99,
+            "augmentation": {"erase": 0.2},
+        },
+        out=out,
+        device="cpu",
+    )
+
+
+def train_model(out: str) -> None:
+    """`train_digits`, kept every tenth of a second, telling each step."""
+    from blockqnn.evaluation.restarts import train_with_restarts
+    from blockqnn.training import session, trainings
+
+    def told(*parts, report, **options):
+        def step(number: int, progress: float) -> None:
+            print(number, flush=True)
+            report(number, progress)
+
+        return train_with_restarts(*parts, report=step, **options)
+
+    session.EVERY = 0.1
+    trainings.train_with_restarts = told
+    train_digits(out)
+
+
+COMMANDS = {
+    "hold": hold,
+    "pretend": pretend_search,
+    "train": train_search,
+    "model": train_model,
+}
+
 if __name__ == "__main__":
-    {"hold": hold, "pretend": pretend_search, "train": train_search}[sys.argv[1]](*sys.argv[2:])
+    COMMANDS[sys.argv[1]](*sys.argv[2:])

@@ -95,4 +95,4 @@ def test_a_model_is_trained_at_the_size_of_its_run(tmp_path, shared_data):
     settings = merged(SETTINGS, longer)
     run = blockqnn.search(folder, run=tmp_path / "run", preset="small", settings=settings, image_size=16)
     assert run.best()
-    assert blockqnn.train(str(run.path)).config["image"] == [3, 16, 16]
+    assert blockqnn.train(str(run.path), preset="early-stop").config["image"] == [3, 16, 16]

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from blockqnn import train
 from blockqnn.export import directory
 from blockqnn.space.zoo import ZOO
+from blockqnn.training import trainings
 from models import random_model
 from pictures import bomb, pictures, save_png, write_folder
 
@@ -56,6 +58,15 @@ OPTIONS = [
     ("train resnet-like --out new --seeds 0", ["--seeds", "'0'", "greater than or equal to 1"]),
     ("train resnet-like --out new --device tpu", ["'tpu'", "auto, cpu"]),
     ("train resnet-like --out new --skeleton imagenet", ["8x8", "at least 32"]),
+    ("train resnet-like --out new --preset small", ["'small'", "modern, paper-cifar and early-stop"]),
+    ("train resnet-like --out new --epochs 0", ["epochs = 0", "greater than or equal to 1"]),
+    ("train resnet-like --out new --epochs few", ["--epochs", "'few'", "integer"]),
+    ("train resnet-like --out new --top 2", ["top 2", "'resnet-like' is no run directory"]),
+    ("train run --out new --top 0", ["--top", "'0'", "greater than or equal to 1"]),
+    ("train run:3 --out new --top 2", ["top 2", "'run:3' is no run directory"]),
+    ("train run --out new --top 2 --all-data", ["top 2 and all-data", "one of the two"]),
+    ("train resnet-like --out new --max-params 99", ["max_params 99", "smallest network has"]),
+    ("train resnet-like --out new --max-params few", ["max_params 'few'", "such as 2M"]),
     ("search --strategy luck", ["strategy", "'luck'", "q-learning, random"]),
     ("search --budget soon", ["plan.budget", "'soon'", "90s, 30m or 2h"]),
     ("search --budget 90", ["plan.budget", "'90'", "90s, 30m or 2h"]),
@@ -111,6 +122,14 @@ SETTINGS = [
     ("search --set skeleton.widths=[4]", ["setting skeleton", "repeats 1,1,1 for 1 stages"]),
     ("search --set skeleton.stem=[pool,cat]", ["skeleton.stem.1 = 'cat'", "'conv' or 'pool'"]),
     ("search --set recipe.metric=auc", ["recipe.metric = 'auc'", "balanced-accuracy"]),
+    ("train resnet-like --out new --set epochs", ["--set 'epochs'", "key.path=value"]),
+    ("train resnet-like --out new --set epoch=5", ["setting epoch = 5", "did you mean epochs?"]),
+    ("train resnet-like --out new --set plan.seed=5", ["setting plan", "no such setting", "epochs"]),
+    (
+        "train resnet-like --out new --set augmentation.flip=maybe",
+        ["augmentation.flip = 'maybe'", "valid boolean"],
+    ),
+    ("train resnet-like --out new --set batch=1", ["batch = 1", "greater than or equal to 2"]),
     ("search --set preset=huge", ["'huge'", "small, demo, standard, paper"]),
     ("search --set preset=[1]", ["preset [1] is unknown", "small, demo, standard, paper"]),
     ("search --config none.yaml", ["config none.yaml", "No such file"]),
@@ -195,6 +214,12 @@ RUNS = [
     ("fork run new --set reward.mu=high", ["reward.mu = 'high'", "valid number"]),
     ("fork garbage new", ["garbage", "no run file"]),
     ("train garbage --out new", ["garbage", "no run file"]),
+    (
+        "train resnet-like --out stopped --epochs 9",
+        ["out stopped", "holds another training", "recipe.epochs = 60, not 9", "stopped/checkpoint"],
+    ),
+    ("train resnet-like --out stopped", ["seed-0.pt", "cannot be read", "remove it"]),
+    ("train resnet-like --out unknown", ["unknown/checkpoint/training.json", "cannot be read", "anew"]),
     ("show torn", ["torn", "malformed"]),
 ]
 MODELS = [
@@ -221,6 +246,18 @@ def change(run, statement):
     with sqlite3.connect(run / "run.sqlite3") as connection:
         connection.execute(statement)
     connection.close()
+
+
+def stopped_training(out):
+    """What a training leaves that is stopped before its first step."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(trainings, "train_with_restarts", stop)
+        with pytest.raises(KeyboardInterrupt):
+            train("resnet-like", out=out)
+
+
+def stop(*_, **__):
+    raise KeyboardInterrupt
 
 
 @pytest.fixture
@@ -264,6 +301,11 @@ def wrong(folder):
     (folder / "unweighted" / "model.safetensors").unlink()
     (folder / "misweighted" / "model.safetensors").write_bytes(b"no tensors")
     (folder / "misconfigured" / "config.json").write_text("{")
+    for name, training in (("stopped", None), ("unknown", "{")):
+        stopped_training(folder / name)
+        (folder / name / "checkpoint" / "seed-0.pt").write_bytes(b"no tensors")
+        if training:
+            (folder / name / "checkpoint" / "training.json").write_text(training)
     for name in ("newer", "strange", "torn", "bent", "mistold"):
         shutil.copytree(folder / "run", folder / name)
     change(folder / "newer", "PRAGMA user_version = 99")
@@ -281,7 +323,7 @@ def wrong(folder):
 
 def tree(folder):
     """Every file and directory with its size; locks aside, which a look may leave."""
-    names = (p for p in folder.rglob("*") if p.name != "run.lock")
+    names = (p for p in folder.rglob("*") if p.suffix != ".lock")
     return {str(p.relative_to(folder)): p.stat().st_size for p in names}
 
 

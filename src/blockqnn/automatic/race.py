@@ -11,10 +11,11 @@ from blockqnn.automatic.job import TRAINER, Job
 from blockqnn.automatic.journal import Row, Stage
 from blockqnn.automatic.session import Session
 from blockqnn.config import Recipe
+from blockqnn.cores import usable_cores
 from blockqnn.network.plan import Skeleton
 from blockqnn.records import Measurement, Result, Task
 from blockqnn.runtime.lazy import LazyExecutor
-from blockqnn.runtime.local import LocalExecutor, usable_cores
+from blockqnn.runtime.local import LocalExecutor
 
 
 @dataclass(frozen=True)

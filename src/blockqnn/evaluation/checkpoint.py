@@ -24,7 +24,14 @@ class Checkpoint:
     training: str
     every: float = 30.0
     facts: dict[str, Any] = field(default_factory=dict)  # saved beside what a state holds
+    earlier: float = 0.0  # seconds of the sessions before this one, once it was loaded
+    _begun: float = field(default_factory=time.monotonic)
     _saved: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Since the training began; what was lost at a kill is left out."""
+        return self.earlier + time.monotonic() - self._begun
 
     def with_facts(self, **facts: Any) -> "Checkpoint":
         """The same file, which will also hold these."""
@@ -37,7 +44,8 @@ class Checkpoint:
     def save(self, state: dict[str, Any]) -> None:
         """Replaces the file: tensors, numbers and texts, and containers of them."""
         content = io.BytesIO()
-        torch.save({"training": self.training, **self.facts, **state}, content)
+        own = {"training": self.training, "seconds": self.seconds}
+        torch.save({**own, **self.facts, **state}, content)
         replace_file(self.path, content.getvalue())
         self._saved = time.monotonic()
 
@@ -48,10 +56,12 @@ class Checkpoint:
         try:
             state: dict[str, Any] = torch.load(self.path, map_location=device, weights_only=True)
             known = state["training"] == self.training
+            seconds = float(state.get("seconds", 0.0))
         except Exception as error:  # what torch raises for a damaged file has no common base
             raise self._unfit(f"cannot be read ({type(error).__name__})") from None
         if not known:
             raise self._unfit("belongs to another training")
+        self.earlier = seconds
         return state
 
     def _unfit(self, reason: str) -> InputError:

@@ -4,7 +4,10 @@ import os
 
 import torch
 
+from blockqnn.cores import usable_cores
 from blockqnn.errors import InputError
+
+_SHARED = 1e9  # FLOPs of a step from which threads do not wait for each other most of the time
 
 
 def resolve_device(name: str) -> str:
@@ -36,6 +39,15 @@ def use_one_thread() -> None:
     """One thread a process: faster in sum than many, and the same bits in every worker."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     torch.set_num_threads(1)
+
+
+def use_all_cores(flops: float) -> None:
+    """Threads for one training alone: one a core, but only one where a step is small.
+
+    `flops` are those of a step's forward pass. Which it is follows from them, not from a measured
+    time, so that the same training has the same bits again.
+    """
+    torch.set_num_threads(usable_cores() if flops >= _SHARED else 1)
 
 
 def resolve_precision(name: str, device: str) -> str:

@@ -27,7 +27,7 @@ from blockqnn.seeds import derive
 @dataclass(frozen=True, eq=False)
 class Trained:
     network: Network
-    accuracy: float  # percent of the validation part
+    accuracy: float  # percent of the validation part, or of what it was trained on without one
     steps: int
     restarts: int
     history: tuple[Point, ...] = ()
@@ -36,7 +36,7 @@ class Trained:
 def train_with_restarts(
     plan: NetworkPlan,
     training: DevicePart,
-    validation: DevicePart,
+    validation: DevicePart | None,
     recipe: Recipe,
     *,
     chance: float,
@@ -44,6 +44,7 @@ def train_with_restarts(
     deadline: float | None = None,
     looks: int = 0,
     report: Callable[[int, float], None] = lambda _step, _progress: None,
+    looked: Callable[[Point], None] = lambda _point: None,
     checkpoint: Checkpoint | None = None,
 ) -> Trained | Failure:
     """Trains the planned network by the recipe, with the paper's restarts.
@@ -53,8 +54,10 @@ def train_with_restarts(
     at most `restarts` times. Then the failure is `no_learning`, or `non_finite`. Where `chance` is
     below 0 whatever was learned counts. `deadline`, of the
     monotonic clock, ends it earlier; `looks` is how often the validation part is measured on the way.
-    A training that `checkpoint` holds goes on.
+    A training that `checkpoint` holds goes on. Without a validation part the training part shows
+    whether anything is learned, and the looks tell the loss only.
     """
+    judged = training if validation is None else validation
     device = training.images.device
     judge_at = max(batches_per_epoch(recipe, len(training)), recipe.restart_after)
     start = checkpoint.load(device) if checkpoint else None
@@ -62,7 +65,7 @@ def train_with_restarts(
         network = build(plan, derive(seed, "init", restart)).to(device)
 
         def measured(network: nn.Module) -> float:
-            return score(network, validation, recipe.metric)
+            return score(network, judged, recipe.metric)
 
         fitted = fit(
             network,
@@ -73,9 +76,10 @@ def train_with_restarts(
             watch=Watch(
                 judge=(lambda network: measured(network) > chance) if chance >= 0 else None,
                 judge_at=judge_at,
-                look=measured,
+                look=None if validation is None else measured,
                 looks=looks,
                 report=report,
+                looked=looked,
             ),
             length=Length(total_steps(recipe, len(training)), deadline),
             checkpoint=checkpoint and checkpoint.with_facts(restart=restart),

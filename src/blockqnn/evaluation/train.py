@@ -76,8 +76,9 @@ class Watch:
     """What looks on while a network is trained; none of it changes the training but the judge.
 
     `judge` is asked once, after `judge_at` steps or the last one, about the network that counts then;
-    False ends the training. `look` measures that network at `looks` even shares of the training.
-    `report` is called after each step with the steps done and the progress.
+    False ends the training. `look` measures that network at `looks` even shares of the training;
+    without it only the loss is noted there. `report` is called after each step with the steps done and
+    the progress, `looked` with each point of the history.
     """
 
     judge: Callable[[nn.Module], bool] | None = None
@@ -85,6 +86,7 @@ class Watch:
     look: Callable[[nn.Module], float] | None = None
     looks: int = 0
     report: Callable[[int, float], None] = lambda _step, _progress: None
+    looked: Callable[[Point], None] = lambda _point: None
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,7 @@ def fit(
     def looked(accuracy: float | None) -> None:
         state.loss = float(total) / max(1, state.since)
         state.history.append(Point(state.step / per_epoch, state.loss, accuracy))
+        watch.looked(state.history[-1])
         total.zero_()
         state.since = 0
 
@@ -175,8 +178,8 @@ def fit(
             order = _order(len(part), seed, state.step // per_epoch)
         watch.report(state.step, state.progress)
         over = state.progress >= 1
-        if watch.look and int(before * watch.looks) < int(state.progress * watch.looks):
-            looked(watch.look(counts))
+        if int(before * watch.looks) < int(state.progress * watch.looks):
+            looked(watch.look(counts) if watch.look else None)
         if watch.judge and (state.step == judge_at or (over and state.step < judge_at)):
             if state.since:
                 looked(None)

@@ -2,7 +2,9 @@
 
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
@@ -16,6 +18,7 @@ from blockqnn.plugins import Extensions
 from blockqnn.space.code import Block, parse
 
 _BYTES = 1 << 24  # of a JSON file
+_NUMBERS = re.compile(r"\[\n\s*([-+.\deE]+(?:,\n\s*[-+.\deE]+)*)\n\s*\]", re.ASCII)
 _OWN_TYPE = re.compile(r"\(\d+,(?:[89]|\d{2,}),", re.ASCII)
 _Number = Annotated[int, Field(ge=1, le=1_000_000)]
 
@@ -59,13 +62,21 @@ class _Metrics(_Stored):
     flops: int
 
 
-def write(model: Model, out: Path) -> None:
-    """Weights, config.json, metrics.json, and README.md for people."""
+def write(model: Model, out: Path, pictures: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Weights, config.json, metrics.json, and README.md for people, with pictures by file name."""
     out.mkdir(parents=True, exist_ok=True)
     weights.save(model.network.state_dict(), out)
     for name, content in (("config", model.config), ("metrics", model.metrics)):
-        (out / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
-    (out / "README.md").write_text(card(model), encoding="utf-8")
+        (out / f"{name}.json").write_text(_as_text(content))
+    for name, picture in pictures.items():
+        (out / name).write_text(picture, encoding="utf-8")
+    (out / "README.md").write_text(card(model, pictures), encoding="utf-8")
+
+
+def _as_text(content: Mapping[str, Any]) -> str:
+    """JSON for people and programs: a list of numbers on one line, as a row of the confusions is."""
+    text = json.dumps(content, indent=2)  # in whose texts there is no bare line break
+    return _NUMBERS.sub(lambda match: f"[{', '.join(match[1].replace(',', ' ').split())}]", text) + "\n"
 
 
 def read(directory: Path, extensions: Extensions, num_classes: int | None = None) -> Model:

@@ -1,17 +1,12 @@
 """A running search for people: one live line in a terminal, plain lines elsewhere."""
 
-import sys
 import time
 from collections.abc import Set
-from contextlib import suppress
 from typing import TextIO
-
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
 from blockqnn.quantity import duration
 from blockqnn.records import Measurement
+from blockqnn.report.status_line import StatusLine
 from blockqnn.runtime.facts import RunFacts, problem_of
 from blockqnn.runtime.fold import Fold
 from blockqnn.runtime.search import Progress
@@ -21,7 +16,6 @@ class LiveLine:
     """Shows each Progress that it is called with; close it when the search ends."""
 
     def __init__(self, facts: RunFacts, stream: TextIO | None = None) -> None:
-        self._stream = stream or sys.stderr
         self._reward = problem_of(facts).reward
         self._plan = facts.settings.plan
         self._begun = time.monotonic()
@@ -31,37 +25,23 @@ class LiveLine:
         self._failed = 0
         self._best: tuple[float, float] | None = None  # (reward, accuracy)
         self._fingerprints: set[str] = set()
-        self._live = (
-            Live(console=Console(file=self._stream), refresh_per_second=4, transient=True)
-            if self._stream.isatty()
-            else None
-        )
-        if self._live:
-            self._live.start()
+        self._shown = StatusLine(stream)
 
     def __call__(self, progress: Progress) -> None:
         self._look(progress.fold)
         self._tell_fingerprints(progress.fold.fingerprints)
         line = self._line(progress)
-        if self._live:
-            self._live.update(Text(line, no_wrap=True, overflow="ellipsis"))  # shown by its own thread
-        elif progress.fold.complete_iterations() > self._printed:
+        self._shown.show(line)
+        if not self._shown.changes and progress.fold.complete_iterations() > self._printed:
             self._printed = progress.fold.complete_iterations()
             self.note(line)
 
     def note(self, text: str) -> None:
         """A line that stays; a reader that has gone stops no search."""
-        if self._live:
-            with suppress(OSError):
-                self._live.console.print(Text(text), soft_wrap=True)
-            return
-        with suppress(OSError):
-            print(text, file=self._stream, flush=True)
+        self._shown.note(text)
 
     def close(self) -> None:
-        if self._live:
-            with suppress(OSError):  # the terminal was closed
-                self._live.stop()
+        self._shown.close()
 
     def _tell_fingerprints(self, fingerprints: Set[str]) -> None:
         """Says once that a run goes on under another fingerprint."""

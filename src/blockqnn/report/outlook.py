@@ -3,11 +3,11 @@
 from statistics import fmean, median
 from typing import Any
 
+from blockqnn.cores import usable_cores
 from blockqnn.quantity import duration
 from blockqnn.report.histogram import histogram, short
 from blockqnn.report.survey import Survey
 from blockqnn.runtime.facts import RunFacts
-from blockqnn.runtime.local import usable_cores
 
 
 def outlook(facts: RunFacts, found: Survey) -> dict[str, Any]:

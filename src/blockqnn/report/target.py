@@ -61,12 +61,19 @@ def find(text: str, extensions: Extensions = NOTHING) -> Target:
         view = rows.read(Path(directory))
         return _of_run(view, view.trial(int(number)).code, extensions)
     if is_run(Path(text)):
-        view = rows.read(Path(text))
-        best = view.entries()[:1]
-        if not best:
-            raise InputError(f"run {text}: has no evaluated trial yet")
-        return _of_run(view, best[0].code, extensions)
+        return best_of(text, 1, extensions)[0][0]
     raise InputError(f"{text!r} is no code, no run directory, and no name ({', '.join(ZOO)})")
+
+
+def best_of(text: str, count: int, extensions: Extensions = NOTHING) -> list[tuple[Target, rows.Entry]]:
+    """The blocks of highest reward of a run, at most `count`. InputError for what is no run."""
+    if not is_run(Path(text)):
+        raise InputError(f"top {count}: {text[:80]!r} is no run directory")
+    view = rows.read(Path(text))
+    best = view.entries()[:count]
+    if not best:
+        raise InputError(f"run {text}: has no evaluated trial yet")
+    return [(_of_run(view, entry.code, extensions), entry) for entry in best]
 
 
 def _of_run(view: rows.RunView, code: str, extensions: Extensions) -> Target:

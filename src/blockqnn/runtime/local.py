@@ -1,7 +1,6 @@
 """The local executor: one supervised worker process a slot, reused while healthy."""
 
 import math
-import os
 import queue
 import signal
 import time
@@ -13,6 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from blockqnn.cores import usable_cores
 from blockqnn.records import Failure, FailureKind, Measurement, Observation, Result, Task
 from blockqnn.runtime.attempt import WorkerProcess, free_memory
 from blockqnn.runtime.search import NoWorkerLeft
@@ -209,13 +209,6 @@ class LocalExecutor:
         )
         self._done.append(Result(number=slot.task.number, outcome=outcome, observed=observed))
         slot.task = None
-
-
-def usable_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _gigabytes(count: int) -> str:

@@ -1,6 +1,7 @@
 """What a trained model says of itself: config.json and metrics.json."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from statistics import fmean, stdev
 from typing import Any
 
 from blockqnn.config import Recipe
@@ -51,5 +52,39 @@ def untested(
         "params": plan.params,
         "flops": plan.flops,
         "seconds": round(seconds, 3),
-        "history": [{"epoch": e, "loss": loss, "validation": v} for e, loss, v in history],
+        "history": _points(history),
     }
+
+
+def tested(
+    plan: NetworkPlan,
+    metric: str,
+    history: Sequence[tuple[float, float, float | None]],
+    length: tuple[float, int],
+    validation_accuracies: Sequence[float | None],
+    readings: Sequence[Mapping[str, Any]],
+    seconds: float,
+) -> dict[str, Any]:
+    """metrics.json of a model: its own numbers, and the readings of all seeds, the first one being it.
+
+    `length` are its epochs and steps; `readings` are as `read_test` gives them.
+    """
+    accuracies = [reading["test_accuracy"] for reading in readings]
+    return {
+        **untested(plan, metric, validation_accuracies[0], history, seconds),
+        "epochs": round(length[0], 3),
+        "steps": length[1],
+        **readings[0],
+        "test_accuracy_mean": fmean(accuracies),
+        "test_accuracy_deviation": stdev(accuracies) if len(accuracies) > 1 else None,
+        "test_readings": [
+            {"seed": seed, "test_accuracy": accuracy, "validation_accuracy": validation}
+            for seed, (accuracy, validation) in enumerate(
+                zip(accuracies, validation_accuracies, strict=True)
+            )
+        ],
+    }
+
+
+def _points(history: Sequence[tuple[float, float, float | None]]) -> list[dict[str, float | None]]:
+    return [{"epoch": epoch, "loss": loss, "validation": value} for epoch, loss, value in history]

@@ -30,7 +30,9 @@ def trained(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         quick = {name: {**preset, "recipe": RECIPE} for name, preset in config.PRESETS.items()}
         patch.setattr(config, "PRESETS", quick)
-        blockqnn.train("(1,1,3,0,0) (2,1,1,1,0)", skeleton="small", widths=(4, 8), out=out)
+        blockqnn.train(
+            "(1,1,3,0,0) (2,1,1,1,0)", skeleton="small", widths=(4, 8), preset="early-stop", out=out
+        )
     return out
 
 

@@ -1,0 +1,86 @@
+"""The trainings of one command: on one data set, by one recipe, one after another."""
+
+from dataclasses import dataclass, replace
+from time import monotonic
+
+import numpy as np
+
+from blockqnn.config import Recipe
+from blockqnn.data.dataset import Dataset, Part
+from blockqnn.evaluation.device import use_all_cores
+from blockqnn.evaluation.restarts import Trained, train_with_restarts
+from blockqnn.evaluation.train import batches_per_epoch, on_device, total_steps
+from blockqnn.network.plan import NetworkPlan
+from blockqnn.records import Failure
+from blockqnn.report.training_line import TrainingLine
+from blockqnn.training.session import Session
+
+_LOOKS = 20  # at the validation part, in a training
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A trained network; `accuracy` in percent of the validation part, None where there is none."""
+
+    trained: Trained
+    accuracy: float | None
+    epochs: float
+
+
+class Trainings:
+    """Trains networks on all cores, or on the device of that name; `session` keeps each as it goes on.
+
+    With `all_data` the validation images are trained on too. `seconds` is what all of it took, also
+    in earlier sessions.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        recipe: Recipe,
+        device: str,
+        *,
+        all_data: bool,
+        session: Session | None,
+        line: TrainingLine | None,
+    ) -> None:
+        if all_data:
+            everything = _joined(dataset.train, dataset.validation)
+            dataset = replace(dataset, train=everything, validation=everything)
+        self._recipe, self._device, self._session, self._line = recipe, device, session, line
+        self._training = on_device(dataset.train, dataset, device)
+        self._validation = None if all_data else on_device(dataset.validation, dataset, device)
+        self._chance = dataset.chance(recipe.metric)
+        self._per_epoch = batches_per_epoch(recipe, len(self._training))
+        self.seconds = 0.0
+
+    def train(self, plan: NetworkPlan, *, seed: int, name: str, label: str) -> Finished | Failure:
+        """Trains the network, or goes on with it; `name` is its file's in the session."""
+        begun = monotonic()
+        if self._device == "cpu":
+            use_all_cores(plan.flops * self._recipe.batch)
+        checkpoint = self._session.checkpoint(name) if self._session else None
+        line = self._line
+        if line:
+            line.begin(label, total_steps(self._recipe, len(self._training)) / self._per_epoch)
+        trained = train_with_restarts(
+            plan,
+            self._training,
+            self._validation,
+            self._recipe,
+            chance=self._chance,
+            seed=seed,
+            looks=_LOOKS,
+            report=line.step if line else lambda _step, _progress: None,
+            looked=lambda point: line.look(point.loss, point.accuracy) if line else None,
+            checkpoint=checkpoint,
+        )
+        self.seconds += checkpoint.seconds if checkpoint else monotonic() - begun
+        if isinstance(trained, Failure):
+            return trained
+        accuracy = None if self._validation is None else trained.accuracy
+        return Finished(trained, accuracy, trained.steps / self._per_epoch)
+
+
+def _joined(one: Part, other: Part) -> Part:
+    return Part(np.concatenate([one.images, other.images]), np.concatenate([one.labels, other.labels]))
