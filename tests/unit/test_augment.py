@@ -5,8 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from blockqnn.config import Augmentation
+from blockqnn.config import Augmentation, Recipe
 from blockqnn.evaluation.augment import moved, repainted
+from blockqnn.evaluation.train import DevicePart, fit
+from blockqnn.network.model import build
+from stripes import planned
 
 NOTHING = Augmentation()
 
@@ -74,12 +77,12 @@ def test_a_shift_mirrors_at_the_border(height, width):
 
 
 def test_a_flip_is_a_mirror_image_in_half_of_the_cases():
-    images = noise(400, 4, 5)
-    found = moved(images, torch.arange(400), Augmentation(flip=True), generator())
+    images = noise(4000, 4, 5)
+    found = moved(images, torch.arange(4000), Augmentation(flip=True), generator())
     same = (found == images).flatten(1).all(1)
     mirrored = (found == images.flip(2)).flatten(1).all(1)
     assert (same ^ mirrored).all()
-    assert 160 < int(mirrored.sum()) < 240  # four standard deviations
+    assert 1874 < int(mirrored.sum()) < 2126  # four standard deviations
 
 
 def test_zoom_shows_a_part_from_border_to_border():
@@ -132,7 +135,7 @@ def test_zero_settings_repaint_nothing():
     ("height", "width", "share", "side"), [(8, 8, 0.5, 4), (6, 12, 0.5, 3), (32, 32, 0.25, 8)]
 )
 def test_an_erased_square_lies_inside_or_over_the_border(height, width, share, side):
-    count = 500
+    count = 2000
     images = torch.ones(count, 3, height, width)
     found = repainted(images, Augmentation(erase=share), generator())
     assert (images == 1).all()  # a new tensor
@@ -153,6 +156,9 @@ def test_an_erased_square_lies_inside_or_over_the_border(height, width, share, s
         corners.add((int(rows[0]), int(columns[0])))
     assert len(corners) > 20
     assert gone.any(0).all()  # every pixel now and then
+    for axis in (1, 2):  # as often at one border as at the other
+        first, last = (gone.any(3 - axis)[:, place].float().mean().item() for place in (0, -1))
+        assert first == pytest.approx(last, abs=4 * (2 * first / count) ** 0.5)
     middle = gone[:, height // 2, width // 2].float().mean().item()
     expected = side * side / (height * width)
     assert middle == pytest.approx(expected, abs=4 * (expected / count) ** 0.5)
@@ -180,3 +186,26 @@ def test_what_is_erased_is_grey_whatever_its_colour():
     found = repainted(torch.ones(50, 1, 8, 8), Augmentation(erase=0.5, color=0.2), generator())
     assert (found == 0).flatten(1).any(1).all()
     assert (found != 0).flatten(1).any(1).all()
+
+
+# In a training
+
+
+def test_each_step_varies_its_images_anew():
+    image = noise(1, 6, 6, 1)
+    unscaled = torch.zeros(1, 1, 1, 1), torch.ones(1, 1, 1, 1)
+    same = DevicePart(image.expand(16, -1, -1, -1), torch.arange(16) % 2, *unscaled)
+    how = Augmentation(shift=0.3, erase=0.3)
+
+    def batches(seed: int) -> list[Tensor]:
+        network, seen = build(planned(), 0), []
+        network.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].clone()))
+        recipe = Recipe(steps=4, batch=8, augmentation=how)
+        fit(network, same, recipe, learning_rate=0.01, seed=seed)
+        return seen
+
+    first, again, other = batches(0), batches(0), batches(1)
+    assert all(torch.equal(one, two) for one, two in zip(first, again, strict=True))
+    assert len({batch.numpy().tobytes() for batch in first + other}) == 8
+    for batch in first:
+        assert len({one.numpy().tobytes() for one in batch}) > 4
