@@ -63,7 +63,7 @@ def variants() -> Iterator[Variant]:
         return change(f"augmentation {name}", augmentation=Augmentation(**values))
 
     yield Variant("base", BASE)
-    for rate in (0.05, 0.2, 0.4):
+    for rate in (0.05, 0.2, 0.4, 0.8):
         yield change(f"sgd {rate}", learning_rate=rate)
     for rate in (1e-3, 3e-3):  # decoupled, its decay is multiplied by the rate: 5e-4 would be none
         yield change(f"adamw {rate}", optimizer="adamw", learning_rate=rate, weight_decay=0.05)
