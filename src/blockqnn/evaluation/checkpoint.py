@@ -2,6 +2,7 @@
 
 import io
 import time
+import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,10 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
+            with zipfile.ZipFile(self.path) as file:
+                damaged = file.testzip()  # torch does not compare the checksums
+            if damaged:
+                raise zipfile.BadZipFile(damaged)
             state: dict[str, Any] = torch.load(self.path, map_location=device, weights_only=True)
             known = state["training"] == self.training
             seconds = float(state.get("seconds", 0.0))

@@ -68,7 +68,8 @@ def interval(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
     share, square = right / count, z * z / count
     middle = (share + square / 2) / (1 + square)
     reach = z * math.sqrt((share * (1 - share) + square / 4) / count) / (1 + square)
-    return 100 * max(0.0, middle - reach), 100 * min(1.0, middle + reach)
+    low, high = max(0.0, middle - reach), min(1.0, middle + reach)
+    return 100 * min(low, share), 100 * max(high, share)  # rounding must not leave the share out
 
 
 def _percent(part: Tensor, whole: Tensor) -> float | None:

@@ -26,7 +26,7 @@ def optimizer_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
 def learning_rate_at(progress: float, recipe: Recipe, base: float) -> float:
     """The rate when the share `progress` of the training is done; `base` is its highest."""
     if progress < recipe.warmup:
-        return base * max(progress, 1e-3) / recipe.warmup
+        return base * max(progress / recipe.warmup, 1e-3)
     if recipe.schedule == "drops":
         passed = sum(progress >= share for share in recipe.drops)
         return base * recipe.drop_factor**passed

@@ -14,6 +14,7 @@ from blockqnn.evaluation import metrics
 from blockqnn.evaluation.augment import moved, repainted
 from blockqnn.evaluation.average import Average
 from blockqnn.evaluation.checkpoint import Checkpoint
+from blockqnn.evaluation.device import resolve_precision
 from blockqnn.evaluation.length import Length
 from blockqnn.evaluation.optimizer import learning_rate_at, optimizer_of
 from blockqnn.seeds import derive
@@ -137,7 +138,8 @@ def fit(
         weight=class_weights(part) if recipe.class_weights else None,
         label_smoothing=recipe.label_smoothing,
     )
-    mixed = torch.autocast(device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16")
+    precision = resolve_precision(recipe.precision, device.type)
+    mixed = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
     total = torch.zeros((), device=device)
     state = _State()
     if start is not None:
