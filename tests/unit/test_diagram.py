@@ -4,7 +4,6 @@ import re
 from functools import cache
 from itertools import combinations, pairwise, permutations, product
 from math import factorial, prod
-from unicodedata import east_asian_width
 from xml.etree import ElementTree
 
 import pytest
@@ -15,9 +14,9 @@ from blockqnn.diagram.svg import picture
 from blockqnn.space.code import LAYER_LIMIT, Block, Layer, Op, figure, layer_name, parse
 from blockqnn.space.operation import OwnOp
 from blockqnn.space.zoo import ZOO
+from rectangles import SVG, inside, overlap, text_rectangle, whole
 from walks import uniform_walk
 
-SVG = "{http://www.w3.org/2000/svg}"
 NUMBER = r"-?\d+(?:\.\d+)?"
 
 
@@ -31,23 +30,8 @@ def rectangle(node):
     return x, y, x + width, y + height
 
 
-def text_rectangle(text):
-    """What a label can cover at most: 0.61 of the font's size a character, twice that if wide."""
-    size = 10 if text.get("class") == "number" else 13
-    width = sum(2 if east_asian_width(c) in "WF" else 1 for c in text.text) * 0.61 * size
-    x, y = float(text.get("x")), float(text.get("y"))
-    left = x - width / 2 if text.get("text-anchor") == "middle" else x
-    return left, y - size * 0.6, left + width, y + size * 0.6
-
-
-def overlap(a, b):
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
-
-
-def inside(inner, outer):
-    return (
-        outer[0] <= inner[0] and outer[1] <= inner[1] and inner[2] <= outer[2] and inner[3] <= outer[3]
-    )
+def label_rectangle(text):
+    return text_rectangle(text, 10 if text.get("class") == "number" else 13)
 
 
 def points(path):
@@ -105,11 +89,11 @@ def test_every_layer_and_every_edge_once(block):
 @each_block
 def test_no_label_and_no_box_lies_on_another(block):
     root = drawn(block)
-    page = (0, 0, float(root.get("width")), float(root.get("height")))
+    page = whole(root)
     nodes = nodes_of(root).values()
     assert not [1 for a, b in combinations(map(rectangle, nodes), 2) if overlap(a, b)]
     for node in nodes:
-        labels = [text_rectangle(text) for text in node.iter(f"{SVG}text")]
+        labels = [label_rectangle(text) for text in node.iter(f"{SVG}text")]
         assert all(inside(label, rectangle(node)) for label in labels)
         assert not [1 for a, b in combinations(labels, 2) if overlap(a, b)]
         assert inside(rectangle(node), page)
@@ -252,7 +236,7 @@ def test_an_own_operation_is_drawn_by_its_name(name):
     label = list(node.iter(f"{SVG}text"))[1]
     assert label.text == f"{name} 3x3"
     assert node.find(f"{SVG}rect").get("class") == "box own"
-    assert inside(text_rectangle(label), rectangle(node))
+    assert inside(label_rectangle(label), rectangle(node))
 
 
 def test_any_figure():

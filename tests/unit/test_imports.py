@@ -91,7 +91,7 @@ def test_no_import_cycle():
         "import blockqnn.network.plan, blockqnn.plugins, blockqnn.strategy.own",
         "import blockqnn.data.dataset",
         "import blockqnn.report.rows, blockqnn.report.drawing, blockqnn.report.live,"
-        " blockqnn.report.notebook",
+        " blockqnn.report.notebook, blockqnn.report.page",
         "import blockqnn.tables.chain",
         "import blockqnn.cli, blockqnn.api",
     ],

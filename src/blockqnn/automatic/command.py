@@ -12,7 +12,7 @@ from blockqnn.automatic import journal, keep, shares
 from blockqnn.automatic.baselines import first_recipe, run_baselines
 from blockqnn.automatic.finish import model_of, train_final
 from blockqnn.automatic.journal import Journal
-from blockqnn.automatic.race import Races, best_of, told
+from blockqnn.automatic.race import Races, told
 from blockqnn.automatic.recipe_choice import choose_recipe
 from blockqnn.automatic.recipe_choice import told as told_recipe
 from blockqnn.automatic.selection import select, winner
@@ -25,7 +25,7 @@ from blockqnn.evaluation.final import read_test
 from blockqnn.export import directory as trained
 from blockqnn.export.model import Model
 from blockqnn.export.place import refuse_unless_new
-from blockqnn.network.plan import Limits, Skeleton
+from blockqnn.network.plan import Skeleton
 from blockqnn.place import replace_file
 from blockqnn.plugins import NOTHING
 from blockqnn.quantity import duration
@@ -145,13 +145,12 @@ def _run(
             _search(session, live, precision)
             session.finish("search")
         races = Races(session)
-        limits = Limits(facts.settings.space.max_params)
         assert session.journal.recipe is not None
         if not session.done("selection"):
             session.stage(
                 "selection", "the best blocks found and the known ones, on the validation part"
             )
-            select(session, races, facts.settings.skeleton, session.journal.recipe, limits)
+            select(session, races, facts.settings.skeleton, session.journal.recipe)
             _keep_best(session, dataset)
             session.finish("selection")
         races.close()
@@ -198,7 +197,7 @@ def _search(session: Session, live: bool, precision: str) -> None:
 
 def _keep_best(session: Session, dataset: Dataset) -> None:
     """Puts the best network so far into the directory, unless it lies there."""
-    best = best_of(session.journal.rows)
+    best = session.best(session.journal.rows)
     if best is None:
         return
     number = session.journal.rows.index(best)
@@ -212,7 +211,7 @@ def _keep_best(session: Session, dataset: Dataset) -> None:
 def _test(session: Session, dataset: Dataset) -> Model:
     """Reads the test part once, for the best network, and writes all."""
     session.stage("test", "the test part, once")
-    best = best_of(session.journal.rows) or winner(session)
+    best = session.best(session.journal.rows) or winner(session)
     model = model_of(session, best, dataset)
     metric = best.recipe.metric
     read = read_test(model.network, dataset, metric, "cpu")

@@ -1,5 +1,6 @@
 """What `auto` has done so far: auto.json of its directory, from which it goes on."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -46,6 +47,12 @@ class Row(_Stored):
     steps: int
     seconds: float
     history: tuple[Point, ...] = ()
+
+
+def best_of(rows: Sequence[Row]) -> Row | None:
+    """The row of highest validation accuracy among the networks that learned; the first of equals."""
+    learned = [row for row in rows if row.accuracy is not None and row.code is not None]
+    return max(learned, key=lambda row: row.accuracy or 0.0, default=None)
 
 
 class Outlook(_Stored):

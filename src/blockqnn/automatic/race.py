@@ -124,12 +124,6 @@ def _makespan(weights: Sequence[float], workers: int) -> float:
     return max(ends)
 
 
-def best_of(rows: Sequence[Row]) -> Row | None:
-    """The row of highest validation accuracy among the networks that learned; the first of equals."""
-    learned = [row for row in rows if row.accuracy is not None and row.code is not None]
-    return max(learned, key=lambda row: row.accuracy or 0.0, default=None)
-
-
 def told(row: Row) -> str:
     """A trained network in a line."""
     what = f"  {row.name}" + (f", {row.choice}" if row.choice else "")

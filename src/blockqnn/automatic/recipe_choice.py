@@ -1,11 +1,11 @@
 """Learning rate, augmentation and length of the final training, chosen on the ResNet-like exemplar."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from blockqnn.automatic.baselines import ENDLESS
-from blockqnn.automatic.journal import Row
-from blockqnn.automatic.race import Entry, Races, best_of
+from blockqnn.automatic.baselines import ENDLESS, epoch_seconds
+from blockqnn.automatic.journal import Row, best_of
+from blockqnn.automatic.race import Entry, Races
 from blockqnn.automatic.session import Session
 from blockqnn.config import Augmentation, Recipe
 from blockqnn.network.plan import Skeleton
@@ -15,6 +15,7 @@ _NAME = "resnet-like"  # the cheapest network there is, so it sees the most epoc
 _OTHER = "block-qnn-s"  # the rate must suit more than one network
 _RATES = (0.3, 1.0, 3.0)  # of the recipe's
 _SLOTS = (3, 2, 2)  # of the stage's time, of each round: with two workers so many jobs in a row
+_EPOCHS = 1.0  # of the exemplar: a job that is shorter tells nothing
 _PLATEAU_EPOCHS = 4.0  # times those after which longer training brought nothing measurable
 
 _SHIFTED = Augmentation(shift=0.125)
@@ -42,8 +43,13 @@ def choose_recipe(session: Session, races: Races, skeleton: Skeleton, recipe: Re
     these; so the strongest is taken that is at most half a standard error of the validation accuracy
     below the best.
     """
-    images = session.journal.data.sizes[1]
+    images, table = session.journal.data.sizes[1], _table(session)
     slot = session.until("recipe") / sum(_SLOTS)
+    ends = session.journal.ends
+    if (ends["recipe"] - ends["baselines"]) / sum(_SLOTS) < _EPOCHS * epoch_seconds(session):
+        session.say("  too little time to try any: as usual for such images")
+        usual = "shifts" if table is GREY else "shifts and flips"
+        return recipe.model_copy(update={"augmentation": table[usual]})
 
     def round_of(number: int, entries: Sequence[Entry]) -> list[Row]:
         seconds = min(_SLOTS[number] * slot, session.until("recipe"))
@@ -59,7 +65,6 @@ def choose_recipe(session: Session, races: Races, skeleton: Skeleton, recipe: Re
     ]
     rates = round_of(0, tried)
     recipe = _best_on_both(rates) or recipe
-    table = GREY if session.journal.data.image.channels == 1 else COLOURED
     shifted = [row for row in rates if row.name == _NAME and row.recipe == recipe]
     others = {words: how for words, how in table.items() if how != recipe.augmentation}
     varied = round_of(
@@ -69,6 +74,10 @@ def choose_recipe(session: Session, races: Races, skeleton: Skeleton, recipe: Re
     recipe = _strongest([*varied, *shifted], list(table.values()), images) or recipe
     long = round_of(2, [entry("twice as long", recipe)])[0]
     return recipe.model_copy(update={"epochs": _epochs(long, [*varied, *shifted], images)})
+
+
+def _table(session: Session) -> Mapping[str, Augmentation]:
+    return GREY if session.journal.data.image.channels == 1 else COLOURED
 
 
 def with_rate(recipe: Recipe, rate: float) -> Recipe:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from blockqnn.automatic.baselines import KNOWN
+from blockqnn.automatic.baselines import KNOWN, epoch_seconds
 from blockqnn.automatic.journal import Row
-from blockqnn.automatic.race import Entry, Races, best_of
+from blockqnn.automatic.race import Entry, Races
 from blockqnn.automatic.session import Session
 from blockqnn.config import Recipe
 from blockqnn.network.plan import Limits, OverLimit, Skeleton, plan_network
@@ -13,27 +13,21 @@ from blockqnn.report import rows as runs
 from blockqnn.space.code import parse
 from blockqnn.space.zoo import ZOO
 
-_LONG = 3600.0  # seconds of a budget from which more is compared
-_MOST = 8  # blocks of the search, half of it for a shorter one
-_SIZES = ((1, 1), (2, 1), (1, 2))  # (times the filters, blocks a stage)
-_LARGE = ((2, 2), (4, 1))
+_LARGE = 3600.0  # seconds of a budget from which the largest field may take part
+_EPOCHS = 3.0  # of the ResNet-like exemplar: a job that is shorter tells nothing
+_SIZES = ((1, 1), (2, 1), (1, 2), (2, 2), (4, 1))  # (times the filters, blocks a stage)
+_FIELDS = ((8, 5), (4, 3), (2, 2), (1, 0))  # (blocks of the search, sizes of the two best)
 
 
-def select(session: Session, races: Races, skeleton: Skeleton, recipe: Recipe, limits: Limits) -> None:
+def select(session: Session, races: Races, skeleton: Skeleton, recipe: Recipe) -> None:
     """First each block in the skeleton of the known networks; then the two best also wider and deeper.
 
     The second round takes twice as long for each network.
     """
+    few, sizes = _field(session, races.workers)
     blocks = {name: str(ZOO[name]) for name in KNOWN}
-    many = session.journal.budget >= _LONG
-    sizes = _SIZES + (_LARGE if many else ())
     found = runs.read(session.directory / "run").entries()
-    # in jobs of the first round, of which each of the second takes two
-    ends = session.journal.ends
-    planned = ends["selection"] - ends["search"]  # not what is left: a later session must find the same
-    room = planned * races.workers / _shortest(session) - 4 * len(sizes)
-    most = max(1, min(_MOST if many else _MOST // 2, int(room) - len(blocks)))
-    blocks |= {f"trial {entry.trial}": entry.code for entry in found[:most]}
+    blocks |= {f"trial {entry.trial}": entry.code for entry in found[:few]}
     first = [Entry(name, code, skeleton, recipe) for name, code in blocks.items()]
     share = len(first) / (len(first) + 4 * len(sizes))
     trained = races.round("selection", 0, first, max(2.0, share * session.until("selection")))
@@ -42,7 +36,7 @@ def select(session: Session, races: Races, skeleton: Skeleton, recipe: Recipe, l
     )
     second = []
     for row in ranked[:2]:
-        second += _sized(row, sizes, session, limits)
+        second += _sized(row, sizes, session)
     if second:
         races.round("selection", 1, second, max(2.0, session.until("selection")))
 
@@ -52,21 +46,33 @@ def winner(session: Session) -> Row:
 
     Raises RuntimeError where nothing learned.
     """
-    found = best_of(session.rows("selection", 1)) or best_of(session.journal.rows)
+    stage, rows = session.rows("selection"), session.journal.rows
+    last = [row for row in stage if row.round == max(r.round for r in stage)]
+    found = session.best(last) or session.best(rows)
     if found is None:
-        raise RuntimeError("no network learned anything from these images; there is no model")
+        raise RuntimeError("no network within the limits learned anything; there is no model")
     return found
 
 
-def _shortest(session: Session) -> float:
-    """Seconds of a job that tells something: as long as the first look's of the same networks."""
-    first = [row.seconds for row in session.rows("baselines") if row.code is not None]
-    return max(2.0, *first)
+def _field(session: Session, workers: int) -> tuple[int, Sequence[tuple[int, int]]]:
+    """How many blocks of the search take part, and in which sizes the two best go on.
+
+    As many as leave each job its time. It follows from what the journal holds of the stages before, so
+    that a later session finds the same.
+    """
+    ends = session.journal.ends
+    jobs = (ends["selection"] - ends["search"]) * workers / max(2.0, _EPOCHS * epoch_seconds(session))
+    fields = _FIELDS if session.journal.budget >= _LARGE else _FIELDS[1:]
+    for few, sizes in fields:
+        if len(KNOWN) + few + 4 * sizes <= jobs:  # two blocks in each size, each two jobs long
+            break
+    return few, _SIZES[:sizes]
 
 
-def _sized(row: Row, sizes: Sequence[tuple[int, int]], session: Session, limits: Limits) -> list[Entry]:
+def _sized(row: Row, sizes: Sequence[tuple[int, int]], session: Session) -> list[Entry]:
     """The row's block, wider and deeper, as far as the limits admit."""
     data, entries = session.journal.data, []
+    limits = Limits(session.settings.space.max_params)
     assert row.code is not None
     for wide, deep in sizes:
         widths = tuple(wide * width for width in row.skeleton.widths)

@@ -1,13 +1,13 @@
 """One session of `auto`: its directory, its journal, and the time that is left."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from blockqnn.automatic import job, journal
 from blockqnn.automatic.job import Left
-from blockqnn.automatic.journal import Journal, Row, Stage
+from blockqnn.automatic.journal import Journal, Row, Stage, best_of
 from blockqnn.config import Settings
 from blockqnn.quantity import duration
 
@@ -62,6 +62,11 @@ class Session:
     def rows(self, stage: Stage, number: int | None = None) -> list[Row]:
         """Those of a stage, or of one round of it."""
         return [row for row in self.journal.rows if row.stage == stage and number in (None, row.round)]
+
+    def best(self, rows: Sequence[Row]) -> Row | None:
+        """Of the networks that learned, within the user's limit, that of highest validation accuracy."""
+        most = self.settings.space.max_params
+        return best_of([row for row in rows if row.params <= most])
 
     def file(self, stage: Stage, number: int, name: str, choice: str) -> Path:
         """Where the weights of a row are."""

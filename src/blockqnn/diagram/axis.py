@@ -28,15 +28,14 @@ def axis(values: Sequence[float], ticks: int, *, widened: bool) -> Axis:
         room = abs(low) / 10 or 1.0
         low, high = low - room, high + room
     step = _round_up((high - low) / ticks)
-    outward = (math.floor, math.ceil) if widened else (math.ceil, math.floor)
-    first, last = outward[0](low / step + 1e-9), outward[1](high / step - 1e-9)
-    if not widened:
+    if widened:
+        first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+        low, high = first * step, last * step
+    else:
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     places = max(0, -math.floor(math.log10(step) + 1e-9))
     numbers = tuple(i * step for i in range(first, last + 1))
-    if widened:
-        low, high = numbers[0], numbers[-1]
-    return Axis(low, high, numbers, tuple(_written(n, places) for n in numbers))
+    return Axis(low, high, numbers, tuple(_written(n, places, step) for n in numbers))
 
 
 def _round_up(step: float) -> float:
@@ -45,7 +44,10 @@ def _round_up(step: float) -> float:
     return next(digit * power for digit in (1, 2, 5, 10) if digit * power >= step * (1 - 1e-9))
 
 
-def _written(value: float, places: int) -> str:
-    if abs(value) >= 1e6 or places > 4:
-        return f"{value:.3g}"
-    return f"{value:,.{places}f}" if round(value, places) else "0"
+def _written(value: float, places: int, step: float) -> str:
+    """In digits, or as a power of ten where that is shorter and as exact."""
+    if not round(value, places):
+        return "0"
+    short = f"{value:.3g}"
+    exact = abs(float(short) - value) < step / 100
+    return short if exact and (abs(value) >= 1e6 or places > 4) else f"{value:,.{places}f}"

@@ -5,10 +5,10 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from blockqnn.diagram.axis import Axis, axis
-from blockqnn.diagram.text import escaped, pixels, shortened, text_width
+from blockqnn.diagram.text import escaped, px, shortened, text_width
 
 _FONT, _SMALL = 12, 11  # pixels: title; all else, as in the style sheet
-_ABOVE, _TICK, _LINE = 30, 16, 18  # the title's room; that of the numbers below; a line of text
+_ABOVE, _TICK, _LINE = 30, 20, 18  # the title's room; that of the numbers below; a line of text
 _BETWEEN, _SWATCH = 14, 22  # entries of the legend; the sample before its text
 _STYLE = """
 .bq-curves { font: 11px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, "Courier New", monospace; }
@@ -87,14 +87,14 @@ def curves_picture(
         f"<title>{escaped(title)}</title>",
         f"<desc>{escaped('; '.join(map(_told, shown)))}</desc>",
         f"<style>{_STYLE}</style>",
-        f'<text class="title" x="{pixels(frame.left)}" y="12">'
+        f'<text class="title" x="{px(frame.left)}" y="12">'
         f"{escaped(shortened(title, _FONT, width - frame.left))}</text>",
         *_axes(frame, across, height),
     ]
     for number, one in enumerate(shown):
         parts.extend(_drawn(one, number, frame))
     if not any(s.points for s in shown):
-        x, y = pixels((frame.left + frame.right) / 2), pixels((frame.top + frame.bottom) / 2)
+        x, y = px((frame.left + frame.right) / 2), px((frame.top + frame.bottom) / 2)
         parts.append(f'<text x="{x}" y="{y}" text-anchor="middle">nothing measured yet</text>')
     return "\n".join([*parts, *legend, "</svg>\n"])
 
@@ -102,38 +102,38 @@ def curves_picture(
 def _frame(points: Sequence[tuple[float, float]], width: int, height: int) -> _Frame:
     """Beside the widest number at the left, and half of one at the right; numbers do not touch."""
     up = axis([y for _, y in points], 4, widened=True)
-    left = max(text_width(label, _SMALL) for label in up.labels) + 8
+    beside = max(text_width(label, _SMALL) for label in up.labels) + 8
     for ticks in (6, 5, 4, 3, 2, 1):
         across = axis([x for x, _ in points], ticks, widened=False)
         widest = max((text_width(label, _SMALL) for label in across.labels), default=0.0)
-        right = width - max(6.0, widest / 2)
-        count = (across.high - across.low) / max(1e-300, _step(across))
-        if widest + 10 <= (right - left) / max(count, 1e-9):
+        left, right = max(beside, widest / 2), width - max(6.0, widest / 2)
+        if widest + 10 <= (right - left) * _step(across):
             break
     return _Frame(left, _ABOVE, right, height - _TICK - _LINE, across, up)
 
 
 def _step(across: Axis) -> float:
-    return across.ticks[1] - across.ticks[0] if len(across.ticks) > 1 else across.high - across.low
+    """From one tick to the next, as a share of the axis."""
+    ticks = across.ticks
+    return across.share(ticks[1]) - across.share(ticks[0]) if len(ticks) > 1 else 1.0
 
 
 def _axes(frame: _Frame, across: str, height: int) -> Iterator[str]:
-    left, right, bottom = map(pixels, (frame.left, frame.right, frame.bottom))
+    left, right, bottom = map(px, (frame.left, frame.right, frame.bottom))
     for value, label in zip(frame.up.ticks, frame.up.labels, strict=True):
-        y = pixels(frame.y(value))
+        y = px(frame.y(value))
         yield f'<line class="grid" x1="{left}" y1="{y}" x2="{right}" y2="{y}"/>'
-        yield f'<text class="tick" x="{pixels(frame.left - 6)}" y="{y}" text-anchor="end">{label}</text>'
+        yield f'<text class="tick" x="{px(frame.left - 6)}" y="{y}" text-anchor="end">{label}</text>'
     yield f'<line class="axis" x1="{left}" y1="{bottom}" x2="{right}" y2="{bottom}"/>'
     for value, label in zip(frame.across.ticks, frame.across.labels, strict=True):
-        x = pixels(frame.x(value))
-        yield f'<line class="axis" x1="{x}" y1="{bottom}" x2="{x}" y2="{pixels(frame.bottom + 4)}"/>'
+        x = px(frame.x(value))
+        yield f'<line class="axis" x1="{x}" y1="{bottom}" x2="{x}" y2="{px(frame.bottom + 4)}"/>'
         yield (
-            f'<text class="tick" x="{x}" y="{pixels(frame.bottom + 13)}" text-anchor="middle">'
-            f"{label}</text>"
+            f'<text class="tick" x="{x}" y="{px(frame.bottom + 16)}" text-anchor="middle">{label}</text>'
         )
     middle, room = (frame.left + frame.right) / 2, frame.right - frame.left
     yield (
-        f'<text x="{pixels(middle)}" y="{pixels(height - 7)}" text-anchor="middle">'
+        f'<text x="{px(middle)}" y="{px(height - 7)}" text-anchor="middle">'
         f"{escaped(shortened(across, _SMALL, room))}</text>"
     )
 
@@ -145,22 +145,18 @@ def _drawn(series: Series, number: int, frame: _Frame) -> Iterator[str]:
         size, many = (1.8, " many") if len(places) > 40 else (2.6, "")
         yield f'<g class="series" data-series="{number}">'
         yield from (
-            f'<circle class="dot {color}{many}" cx="{pixels(x)}" cy="{pixels(y)}" r="{size}"/>'
+            f'<circle class="dot {color}{many}" cx="{px(x)}" cy="{px(y)}" r="{size}"/>'
             for x, y in places
         )
         yield "</g>"
     elif places:
         steps = series.form == "step"
-        path = f"M{pixels(places[0][0])} {pixels(places[0][1])}"
-        path += "".join(
-            f"H{pixels(x)}V{pixels(y)}" if steps else f"L{pixels(x)} {pixels(y)}" for x, y in places[1:]
-        )
+        path = f"M{px(places[0][0])} {px(places[0][1])}"
+        path += "".join(f"H{px(x)}V{px(y)}" if steps else f"L{px(x)} {px(y)}" for x, y in places[1:])
         yield f'<g class="series" data-series="{number}"><path class="line {color}" d="{path}"/></g>'
 
 
-def _legend(
-    series: Sequence[Series], left: float, width: int, top: float
-) -> tuple[list[str], int]:
+def _legend(series: Sequence[Series], left: float, width: int, top: float) -> tuple[list[str], int]:
     """Its elements, and how many lines they take."""
     parts: list[str] = []
     x, row = left, 0
@@ -171,11 +167,11 @@ def _legend(
             x, row = left, row + 1
         y, color = top + row * _LINE + 4, f"of-{number % 4}"
         if one.form == "dots":
-            sample = f'<circle class="dot {color}" cx="{pixels(x + 8)}" cy="{pixels(y)}" r="2.6"/>'
+            sample = f'<circle class="dot {color}" cx="{px(x + 8)}" cy="{px(y)}" r="2.6"/>'
         else:
-            sample = f'<path class="line {color}" d="M{pixels(x)} {pixels(y)}h16"/>'
+            sample = f'<path class="line {color}" d="M{px(x)} {px(y)}h16"/>'
         parts.append(
-            f'<g class="entry">{sample}<text x="{pixels(x + _SWATCH)}" y="{pixels(y)}">'
+            f'<g class="entry">{sample}<text x="{px(x + _SWATCH)}" y="{px(y)}">'
             f"{escaped(label)}</text></g>"
         )
         x += needed + _BETWEEN

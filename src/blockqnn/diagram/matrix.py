@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from math import sqrt
 from typing import NamedTuple
 
-from blockqnn.diagram.text import escaped, pixels, shortened, text_width
+from blockqnn.diagram.text import escaped, px, shortened, text_width
 
 _FONT = 11  # pixels, as in the style sheet
 _WRITTEN = 20  # classes at most with a number in each cell
@@ -67,8 +67,8 @@ def confusion_picture(counts: Sequence[Sequence[int]], classes: Sequence[str]) -
     top = _MARGIN + _AXIS + (_FONT + 6 if upright else max(widths, default=0) + 6)
     grid = _Grid(left, top, cell, count)
     legend, needed = _legend(grid)
-    width = pixels(max(left + grid.side, left + needed) + _MARGIN)
-    height = pixels(top + grid.side + _LEGEND + _MARGIN)
+    width = px(max(left + grid.side, left + needed) + _MARGIN)
+    height = px(top + grid.side + _LEGEND + _MARGIN)
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="bq-matrix" role="img" width="{width}"'
@@ -78,8 +78,8 @@ def confusion_picture(counts: Sequence[Sequence[int]], classes: Sequence[str]) -
             f"<style>{_STYLE}</style>",
             *_axes(grid),
             *_names(grid, names, upright),
-            f'<rect class="field" x="{pixels(left)}" y="{pixels(top)}" width="{pixels(grid.side)}"'
-            f' height="{pixels(grid.side)}"/>',
+            f'<rect class="field" x="{px(left)}" y="{px(top)}" width="{px(grid.side)}"'
+            f' height="{px(grid.side)}"/>',
             *_cells(grid, counts),
             _diagonal(grid),
             *(_numbers(grid, counts) if written else ()),
@@ -98,13 +98,10 @@ def _axes(grid: _Grid) -> Iterator[str]:
     """Names of the axes, at the beginning of each, where the page may not have to be scrolled."""
     x, y = _MARGIN + _FONT / 2, grid.top + min(grid.side, text_width("true class", _FONT))
     yield (
-        f'<text class="axis" x="{pixels(x)}" y="{pixels(y)}"'
-        f' transform="rotate(-90 {pixels(x)} {pixels(y)})">true class</text>'
+        f'<text class="axis" x="{px(x)}" y="{px(y)}"'
+        f' transform="rotate(-90 {px(x)} {px(y)})">true class</text>'
     )
-    yield (
-        f'<text class="axis" x="{pixels(grid.left)}" y="{pixels(_MARGIN + _FONT / 2)}">'
-        "answered class</text>"
-    )
+    yield (f'<text class="axis" x="{px(grid.left)}" y="{px(_MARGIN + _FONT / 2)}">answered class</text>')
 
 
 def _names(grid: _Grid, names: Sequence[str], upright: bool) -> Iterator[str]:
@@ -112,13 +109,11 @@ def _names(grid: _Grid, names: Sequence[str], upright: bool) -> Iterator[str]:
     step = max(1, -(-(_FONT + 2) // max(1, int(grid.cell))))
     for i in range(0, grid.classes, step):
         name, middle = escaped(names[i]), (i + 0.5) * grid.cell
-        y = pixels(grid.top + middle)
-        yield (
-            f'<text class="name" x="{pixels(grid.left - 6)}" y="{y}" text-anchor="end">{name}</text>'
-        )
-        x, y = pixels(grid.left + middle), pixels(grid.top - 6)
+        y = px(grid.top + middle)
+        yield (f'<text class="name" x="{px(grid.left - 6)}" y="{y}" text-anchor="end">{name}</text>')
+        x, y = px(grid.left + middle), px(grid.top - 6)
         if upright:
-            y = pixels(grid.top - 5 - _FONT / 2)
+            y = px(grid.top - 5 - _FONT / 2)
             yield f'<text class="name" x="{x}" y="{y}" text-anchor="middle">{name}</text>'
         else:
             yield f'<text class="name" x="{x}" y="{y}" transform="rotate(-90 {x} {y})">{name}</text>'
@@ -136,14 +131,14 @@ def _opacity(share: float) -> float:
 def _cells(grid: _Grid, counts: Sequence[Sequence[int]]) -> Iterator[str]:
     """One path for all cells of a shade, so that hundreds of classes make a small file."""
     gap = 1.0 if grid.cell >= 8 else 0.0
-    side = pixels(grid.cell - gap)
+    side = px(grid.cell - gap)
     paths: dict[tuple[str, float], list[str]] = {}
     for i, row in enumerate(counts):
         for j, count in enumerate(row):
             if count:
                 x, y = grid.left + j * grid.cell + gap / 2, grid.top + i * grid.cell + gap / 2
                 shade = ("right" if i == j else "wrong", _opacity(_share(row, count)))
-                paths.setdefault(shade, []).append(f"M{pixels(x)} {pixels(y)}h{side}v{side}h-{side}z")
+                paths.setdefault(shade, []).append(f"M{px(x)} {px(y)}h{side}v{side}h-{side}z")
     for (kind, opacity), parts in sorted(paths.items()):
         yield f'<path class="cells {kind}" fill-opacity="{opacity:g}" d="{"".join(parts)}"/>'
 
@@ -153,8 +148,8 @@ def _diagonal(grid: _Grid) -> str:
     thin = " thin" if grid.cell < 8 else ""
     parts = []
     for i in range(grid.classes):
-        x, y, side = grid.left + i * grid.cell, grid.top + i * grid.cell, pixels(grid.cell)
-        parts.append(f"M{pixels(x)} {pixels(y)}h{side}v{side}h-{side}z")
+        x, y, side = grid.left + i * grid.cell, grid.top + i * grid.cell, px(grid.cell)
+        parts.append(f"M{px(x)} {px(y)}h{side}v{side}h-{side}z")
     return f'<path class="diagonal{thin}" d="{"".join(parts)}"/>'
 
 
@@ -166,7 +161,7 @@ def _numbers(grid: _Grid, counts: Sequence[Sequence[int]]) -> Iterator[str]:
                 kind = " right" if i == j else ""
                 dark = " on" if _opacity(_share(row, count)) > 0.65 else ""
                 yield (
-                    f'<text class="count{kind}{dark}" x="{pixels(x)}" y="{pixels(y)}"'
+                    f'<text class="count{kind}{dark}" x="{px(x)}" y="{px(y)}"'
                     f' text-anchor="middle">{count}</text>'
                 )
 
@@ -178,13 +173,13 @@ def _legend(grid: _Grid) -> tuple[list[str], float]:
     for share in _SAMPLES:
         for kind in ("right", "wrong"):
             parts.append(
-                f'<rect class="sample {kind}" fill-opacity="{_opacity(share):g}" x="{pixels(x)}"'
-                f' y="{pixels(y - 6)}" width="12" height="12"/>'
+                f'<rect class="sample {kind}" fill-opacity="{_opacity(share):g}" x="{px(x)}"'
+                f' y="{px(y - 6)}" width="12" height="12"/>'
             )
             x += 12
         label = f"{share:.0%}"
-        parts.append(f'<text class="axis" x="{pixels(x + 4)}" y="{pixels(y)}">{label}</text>')
+        parts.append(f'<text class="axis" x="{px(x + 4)}" y="{px(y)}">{label}</text>')
         x += 4 + text_width(label, _FONT) + 10
     note = "of the class"
-    parts.append(f'<text class="axis" x="{pixels(x - 4)}" y="{pixels(y)}">{note}</text>')
+    parts.append(f'<text class="axis" x="{px(x - 4)}" y="{px(y)}">{note}</text>')
     return parts, x - 4 + text_width(note, _FONT) - grid.left

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from blockqnn.diagram.columns import columns
 from blockqnn.diagram.figure import Box, Figure
 from blockqnn.diagram.rows import Rows, arranged
-from blockqnn.diagram.text import escaped, pixels, text_width
+from blockqnn.diagram.text import escaped, px, text_width
 
 _FONT, _SMALL = 13, 10  # pixels, as in the style sheet
 _HEIGHT = 30  # of a box
@@ -62,8 +62,8 @@ def picture(figure: Figure) -> str:
     """The picture: boxes in rows, arrows as curves that run beside the boxes."""
     rows = arranged(len(figure.boxes), figure.arrows)
     places = _places(figure, rows)
-    width = pixels(max(p.x + p.width / 2 for p in places.values()) + _MARGIN)
-    height = pixels(max(p.bottom for p in places.values()) + _MARGIN)
+    width = px(max(p.x + p.width / 2 for p in places.values()) + _MARGIN)
+    height = px(max(p.bottom for p in places.values()) + _MARGIN)
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="bq" role="img" width="{width}"'
@@ -108,7 +108,7 @@ def _arrows(figure: Figure, rows: Rows, places: Mapping[int, _Place]) -> Iterato
             f'<path class="line{" dashed" if arrow.dashed else ""}"'
             f' d="{_curve([places[p] for p in shown], x)}"/>'
         )
-        yield f'<path class="tip" d="M{pixels(x)} {pixels(head.y)}l-4 -7h8z"/>'
+        yield f'<path class="tip" d="M{px(x)} {px(head.y)}l-4 -7h8z"/>'
         yield "</g>"
 
 
@@ -144,14 +144,14 @@ def _tips(
 
 def _curve(route: Sequence[_Place], tip: float) -> str:
     """Down the route: straight through its rows, bent between them; to just inside the tip."""
-    parts = [f"M{pixels(route[0].x)} {pixels(route[0].bottom)}"]
+    parts = [f"M{px(route[0].x)} {px(route[0].bottom)}"]
     for upper, lower in pairwise(route):
         last = lower is route[-1]
         x, y = (tip, lower.y - 4) if last else (lower.x, lower.y)
         middle = (upper.bottom + y) / 2
         if x != upper.x:
-            parts.append(f"C{pixels(upper.x)} {pixels(middle)} {pixels(x)} {pixels(middle)} {pixels(x)} {pixels(y)}")
-        parts.append(f"V{pixels(y if last else lower.bottom)}")
+            parts.append(f"C{px(upper.x)} {px(middle)} {px(x)} {px(middle)} {px(x)} {px(y)}")
+        parts.append(f"V{px(y if last else lower.bottom)}")
     return "".join(parts)
 
 
@@ -161,14 +161,14 @@ def _box(index: int, box: Box, place: _Place) -> list[str]:
     shift = (text_width(number, _SMALL) + _NUMBER_GAP) / 2 if number else 0
     start = place.x - text_width(box.label, _FONT) / 2 - shift
     texts = [
-        f'<text class="label" x="{pixels(place.x + shift)}" y="{pixels(middle)}" text-anchor="middle">'
+        f'<text class="label" x="{px(place.x + shift)}" y="{px(middle)}" text-anchor="middle">'
         f"{escaped(box.label)}</text>"
     ]
     if number:
-        texts.insert(0, f'<text class="number" x="{pixels(start)}" y="{pixels(middle + 0.5)}">{number}</text>')
+        texts.insert(0, f'<text class="number" x="{px(start)}" y="{px(middle + 0.5)}">{number}</text>')
     return [
         f'<g class="node" data-box="{index}">',
-        f'<rect class="box {box.kind}" x="{pixels(left)}" y="{pixels(place.y)}" width="{pixels(place.width)}"'
+        f'<rect class="box {box.kind}" x="{px(left)}" y="{px(place.y)}" width="{px(place.width)}"'
         f' height="{_HEIGHT}" rx="{15 if box.kind == "end" else 6}"/>',
         *texts,
         "</g>",

@@ -30,6 +30,6 @@ def shortened(text: str, size: float, room: float) -> str:
     return f"{text.rstrip()}…"
 
 
-def pixels(value: float) -> str:
+def px(value: float) -> str:
     """A number of pixels, to a tenth."""
     return f"{value:.1f}".removesuffix(".0")

@@ -5,8 +5,8 @@ import math
 import pytest
 
 from blockqnn.automatic.baselines import ENDLESS
-from blockqnn.automatic.journal import Row
-from blockqnn.automatic.race import _makespan, best_of
+from blockqnn.automatic.journal import Row, best_of
+from blockqnn.automatic.race import _makespan
 from blockqnn.automatic.recipe_choice import (
     COLOURED,
     GREY,
