@@ -30,10 +30,13 @@ from blockqnn.place import replace_file
 from blockqnn.plugins import NOTHING
 from blockqnn.quantity import duration
 from blockqnn.report.page import page
+from blockqnn.report.training_line import TrainingLine
 from blockqnn.runtime.pace import spent_seconds
 from blockqnn.runtime.store import Store, is_run
 from blockqnn.searching import go_on
 from blockqnn.setup import create_run, located, new_facts, reopen_run
+from blockqnn.training.described import tested
+from blockqnn.training.pictures import drawn
 from blockqnn.version import VERSION
 
 _LARGE_SIDE = 64  # pixels; above it the stem halves the image twice before the first block
@@ -157,7 +160,12 @@ def _run(
         if not session.done("training"):
             chosen = winner(session)
             session.stage("training", f"{chosen.name} {chosen.choice}".strip())
-            row = train_final(session, chosen, dataset, races.workers)
+            line = TrainingLine(1) if live else None
+            try:
+                row = train_final(session, chosen, dataset, line)
+            finally:
+                if line:
+                    line.close()
             session.add(row)
             session.say(told(row))
             session.finish("training")
@@ -217,19 +225,18 @@ def _test(session: Session, dataset: Dataset) -> Model:
     read = read_test(model.network, dataset, metric, "cpu")
     if read is None:
         raise RuntimeError("the logits of test images are not finite; there is no tested model")
-    accuracy = read["test_accuracy"]
-    reading = {
-        "seed": session.journal.facts.settings.plan.seed,
-        "test_accuracy": accuracy,
-        "validation_accuracy": best.accuracy,
-    }
-    model.metrics.update(
-        read,
-        test_accuracy_mean=accuracy,
-        test_accuracy_deviation=None,
-        test_readings=[reading],
+    left = session.left(best)
+    model.metrics = tested(
+        model.plan,
+        metric,
+        left.history,
+        (left.epochs, best.steps),
+        [best.accuracy],
+        [read],
+        best.seconds,
     )
-    difference = keep.keep(model, session.directory)
+    accuracy = read["test_accuracy"]
+    difference = keep.keep(model, session.directory, drawn(model.metrics, model.classes))
     session.note(kept=session.journal.rows.index(best))
     session.finish("test")
     _write_page(session.directory)

@@ -2,8 +2,6 @@
 
 import time
 
-import torch
-
 from blockqnn.automatic import job
 from blockqnn.automatic.baselines import ENDLESS
 from blockqnn.automatic.job import Left
@@ -11,24 +9,24 @@ from blockqnn.automatic.journal import Point, Row
 from blockqnn.automatic.session import Session
 from blockqnn.data.dataset import Dataset
 from blockqnn.evaluation.checkpoint import Checkpoint
+from blockqnn.evaluation.device import use_all_cores
 from blockqnn.evaluation.restarts import train_with_restarts
-from blockqnn.evaluation.threads import fastest_threads
 from blockqnn.evaluation.train import batches_per_epoch, on_device
 from blockqnn.export.model import Model
 from blockqnn.network.model import restored
 from blockqnn.network.plan import plan_network
 from blockqnn.records import Failure
+from blockqnn.report.training_line import TrainingLine
 from blockqnn.space.code import parse
 from blockqnn.training.described import config_of, untested
 
 _LOOKS = 20  # at the validation part
 
 
-def train_final(session: Session, chosen: Row, dataset: Dataset, workers: int) -> Row:
+def train_final(session: Session, chosen: Row, dataset: Dataset, line: TrainingLine | None) -> Row:
     """Trains the chosen network until its stage is to end; its row.
 
-    It uses all cores, or one where that is faster. A training that was cut off goes on from its
-    checkpoint.
+    A training that was cut off goes on from its checkpoint.
     """
     begun = time.monotonic()
     deadline = begun + session.until("training")
@@ -39,7 +37,9 @@ def train_final(session: Session, chosen: Row, dataset: Dataset, workers: int) -
     session.work.mkdir(exist_ok=True)
     training = on_device(dataset.train, dataset, device)
     if device == "cpu":
-        torch.set_num_threads(fastest_threads(plan, training, recipe, workers))
+        use_all_cores(plan.flops * recipe.batch)
+    if line:
+        line.begin("training", None if recipe.epochs == ENDLESS else recipe.epochs)
     trained = train_with_restarts(
         plan,
         training,
@@ -50,6 +50,8 @@ def train_final(session: Session, chosen: Row, dataset: Dataset, workers: int) -
         # the validation part is measured once more at the end
         deadline=deadline - 1.2 * session.left(chosen).over,
         looks=_LOOKS,
+        report=line.step if line else lambda _step, _progress: None,
+        looked=lambda point: line.look(point.loss, point.accuracy) if line else None,
         checkpoint=Checkpoint(session.work / "training.pt", repr(what)),
     )
     seconds = time.monotonic() - begun

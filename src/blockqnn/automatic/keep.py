@@ -3,7 +3,9 @@
 import json
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from blockqnn.export import directory, forms
 from blockqnn.export.model import Model
@@ -13,15 +15,16 @@ _READY, _NAMES = ".ready", ".names.json"
 _WEIGHTS = ("model.safetensors", "model-*-of-*.safetensors", "model.safetensors.index.json")
 
 
-def keep(model: Model, out: Path) -> float:
+def keep(model: Model, out: Path, pictures: Mapping[str, str] = MappingProxyType({})) -> float:
     """Writes the model with model.py and model.onnx into `out`, in place of the one that is there.
 
-    Both are compared with the model before. Gives the largest difference of their logits.
+    Both are compared with the model before. Gives the largest difference of their logits. `pictures`
+    are SVG texts by file name.
     """
     finish(out)
     with tempfile.TemporaryDirectory(prefix=".making-", dir=out) as scratch:
         made = Path(scratch) / "model"
-        directory.write(model, made)
+        directory.write(model, made, pictures)
         plain = Path(scratch) / "python"
         differences = [
             forms.export(model, "python", plain, NOTHING),

@@ -19,15 +19,16 @@ class TrainingLine:
         """`trainings` is how many there will be; the time left is guessed for all of them."""
         self._shown = StatusLine(stream)
         self._left = trainings
-        self._label, self._epochs = "", 1.0
+        self._label = ""
+        self._epochs: float | None = None
         self._progress = 0.0
         self._from: tuple[float, float] | None = None  # progress and moment of the first step here
         self._at = 0.0  # when the live line last changed
         self._tenths = 0  # printed
         self._latest = ""
 
-    def begin(self, label: str, epochs: float) -> None:
-        """A training begins, or goes on from a checkpoint."""
+    def begin(self, label: str, epochs: float | None) -> None:
+        """A training begins, or goes on from a checkpoint; None: time ends it, not epochs."""
         self._left -= 1
         self._label, self._epochs, self._progress = label, epochs, 0.0
         self._from, self._at, self._tenths, self._latest = None, 0.0, 0, ""
@@ -62,9 +63,10 @@ class TrainingLine:
         self._shown.close()
 
     def _line(self, now: float) -> str:
+        epochs = self._epochs
+        done = "" if epochs is None else f"  epoch {self._progress * epochs:.1f} of {epochs:.4g}"
         return (
-            f"{self._label}  {self._progress * 100:.0f} %  epoch {self._progress * self._epochs:.1f} of"
-            f" {self._epochs:.4g}{self._latest}  {self._outlook(now)} left"
+            f"{self._label}  {self._progress * 100:.0f} %{done}{self._latest}  {self._outlook(now)} left"
         )
 
     def _outlook(self, now: float) -> str:
