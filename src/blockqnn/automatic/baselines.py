@@ -1,12 +1,13 @@
 """The first look: what known networks reach in the first minutes, and what a search may see."""
 
-from blockqnn.automatic.fidelity import chosen, cost_of
+from blockqnn.automatic.fidelity import Timed, chosen, cost_of
 from blockqnn.automatic.journal import Outlook
 from blockqnn.automatic.race import Entry, Races
 from blockqnn.automatic.session import Session
 from blockqnn.config import RECIPES, Augmentation, Recipe, Settings
 from blockqnn.quantity import duration
 from blockqnn.runtime.facts import RunFacts
+from blockqnn.space.code import parse
 from blockqnn.space.zoo import ZOO
 
 KNOWN = ("resnet-like", "block-qnn-s")
@@ -48,14 +49,18 @@ def run_baselines(session: Session, races: Races, facts: RunFacts, recipe: Recip
     ]
     session.say(f"  majority class: validation {session.journal.majority:.2f} %")
     rows = races.round("baselines", 0, entries, _TRAINED * max(2.0, session.until("baselines")))
-    costs = [
-        (row.flops * recipe.batch, session.left(row).step_seconds)
+    timed = [
+        Timed(
+            len(parse(row.code).layers) * sum(skeleton.repeats),
+            row.flops * recipe.batch,
+            session.left(row).step_seconds,
+        )
         for row in rows
         if row.accuracy is not None and row.code is not None
     ]
-    if costs:
+    if timed:
         seconds = session.journal.ends["search"] - session.journal.ends["recipe"]
-        found = chosen(facts, cost_of(costs), seconds, races.workers)
+        found = chosen(facts, cost_of(timed), seconds, races.workers)
         outlook = Outlook(
             candidate_seconds=found.candidate_seconds,
             workers=races.workers,

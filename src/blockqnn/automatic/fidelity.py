@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
+from typing import NamedTuple
 
 from blockqnn.config import Recipe, Settings
 from blockqnn.evaluation.train import total_steps
@@ -16,24 +17,37 @@ _START = 5.0  # seconds until workers train
 _JUDGING = 1.15  # a candidate's time beside its steps: the validation part twice, start and end
 
 
+class Timed(NamedTuple):
+    """A network whose steps were timed."""
+
+    layers: float  # of the whole network
+    flops: float  # of a batch
+    seconds: float  # a step
+
+
 @dataclass(frozen=True)
 class StepCost:
-    """Seconds of a training step on one worker: a part of each step and one of each FLOP."""
+    """Seconds of a training step on one worker: a part of each layer and one of each FLOP."""
 
-    step: float
+    layer: float
     flop: float
 
-    def __call__(self, flops: float, batch: int) -> float:
-        return self.step + self.flop * flops * batch
+    def __call__(self, layers: float, flops: float) -> float:
+        return self.layer * layers + self.flop * flops
 
 
-def cost_of(measured: Sequence[tuple[float, float]]) -> StepCost:
-    """The line through measured (FLOPs of a batch, seconds a step); through zero where it would fall."""
-    (x0, y0), (x1, y1) = min(measured), max(measured)
-    slope = (y1 - y0) / (x1 - x0) if x1 > x0 else 0.0
-    if slope <= 0 or y0 - slope * x0 < 0:
-        return StepCost(0.0, y1 / x1)
-    return StepCost(y0 - slope * x0, slope)
+def cost_of(timed: Sequence[Timed]) -> StepCost:
+    """The cost that explains two timed networks; of one part alone where the other would be negative."""
+    small, large = min(timed, key=lambda t: t.flops), max(timed, key=lambda t: t.flops)
+    determinant = small.layers * large.flops - large.layers * small.flops
+    if determinant:
+        layer = (small.seconds * large.flops - large.seconds * small.flops) / determinant
+        flop = (small.layers * large.seconds - large.layers * small.seconds) / determinant
+        if layer >= 0 and flop >= 0:
+            return StepCost(layer, flop)
+        if flop < 0:
+            return StepCost(large.seconds / large.layers, 0.0)
+    return StepCost(0.0, large.seconds / large.flops)
 
 
 @dataclass(frozen=True)
@@ -67,20 +81,20 @@ def _rungs(facts: RunFacts, cost: StepCost) -> list[Fidelity]:
     for divisor in (1, 2):
         widths = tuple(max(4, width // divisor) for width in settings.skeleton.widths)
         skeleton = replace(settings.skeleton, widths=widths)
-        limit, flops = _limit_and_mean(facts, skeleton)
+        limit, layers, flops = _limit_and_means(facts, skeleton)
         recipes = [settings.recipe] if divisor == 1 else []
         recipes += [short.model_copy(update={"steps": n}) for n in (300, 200, 120) if n < own]
         if divisor == 2:
             recipes += [short.model_copy(update={"steps": 80})]
         for recipe in recipes:
             steps = total_steps(recipe, images)
-            taken = _JUDGING * steps * cost(flops, min(recipe.batch, images))
+            taken = _JUDGING * steps * cost(layers, flops * min(recipe.batch, images))
             found.append(Fidelity(skeleton, recipe, limit, taken))
     return sorted(found, key=lambda rung: -rung.candidate_seconds)
 
 
-def _limit_and_mean(facts: RunFacts, skeleton: Skeleton) -> tuple[int, float]:
-    """The search's limit of FLOPs, and the mean of random blocks that it leaves.
+def _limit_and_means(facts: RunFacts, skeleton: Skeleton) -> tuple[int, float, float]:
+    """The search's limit of FLOPs; mean layers and FLOPs of the random networks that it leaves.
 
     No candidate may cost more than Block-QNN-S, unless the user says so.
     """
@@ -90,5 +104,10 @@ def _limit_and_mean(facts: RunFacts, skeleton: Skeleton) -> tuple[int, float]:
     space = settings.space.model_copy(update={"max_flops": limit})
     thin: Settings = settings.model_copy(update={"skeleton": skeleton, "space": space})
     found = survey(facts.model_copy(update={"settings": thin}), timed=False)
-    left = [f for f, ok in zip(found.flops, found.admitted, strict=True) if ok]
-    return limit, fmean(left or [limit])
+    left = [
+        (layers, flops)
+        for layers, flops, ok in zip(found.lengths, found.flops, found.admitted, strict=True)
+        if ok
+    ]
+    layers, flops = zip(*(left or [(1, limit)]), strict=True)
+    return limit, fmean(layers) * sum(skeleton.repeats), fmean(flops)

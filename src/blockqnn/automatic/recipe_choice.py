@@ -13,7 +13,7 @@ from blockqnn.space.zoo import ZOO
 
 _NAME = "resnet-like"  # the cheapest network there is, so it sees the most epochs in its time
 _OTHER = "block-qnn-s"  # the rate must suit more than one network
-_RATES = (0.3, 1.0, 3.0)  # of the recipe's
+_RATES = (0.25, 1.0, 4.0)  # of the recipe's
 _SLOTS = (3, 2, 2)  # of the stage's time, of each round: with two workers so many jobs in a row
 _EPOCHS = 1.0  # of the exemplar: a job that is shorter tells nothing
 _PLATEAU_EPOCHS = 4.0  # times those after which longer training brought nothing measurable
