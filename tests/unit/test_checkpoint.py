@@ -111,7 +111,7 @@ def test_a_training_with_restarts_goes_on(tmp_path, changes, kill_after):
             raise Killed
 
     def trained(**options: Any) -> Trained:
-        found = train_with_restarts(planned(), *parts(), recipe, chance=-1.0, seed=5, looks=3, **options)
+        found = train_with_restarts(planned(), *parts(), recipe, chance=1.0, seed=5, looks=3, **options)
         assert isinstance(found, Trained)
         return found
 
