@@ -15,7 +15,8 @@ _NAME = "resnet-like"  # the cheapest network there is, so it sees the most epoc
 _OTHER = "block-qnn-s"  # the rate must suit more than one network
 _RATES = (0.25, 1.0, 4.0)  # of the recipe's
 _SLOTS = (3, 2, 2)  # of the stage's time, of each round: with two workers so many jobs in a row
-_EPOCHS = 1.0  # of the exemplar: a job that is shorter tells nothing
+_EPOCHS = 4.0  # of the exemplar; of shorter jobs those win that learn fast, not those that learn much
+_LONG = 20.0  # epochs from which a plateau is one; before, everything is still learning
 _PLATEAU_EPOCHS = 4.0  # times those after which longer training brought nothing measurable
 
 _SHIFTED = Augmentation(shift=0.125)
@@ -119,10 +120,11 @@ def _strongest(rows: Sequence[Row], order: Sequence[Augmentation], images: int) 
 
 
 def _epochs(long: Row, rows: Sequence[Row], images: int) -> int:
-    """No limit while twice the time still brings more than a standard error."""
+    """No limit while twice the time still brings more than a standard error, or was not that long."""
     same = [r for r in rows if r.recipe == long.recipe and r.accuracy is not None]
     if long.accuracy is None or not same or same[0].accuracy is None:
         return ENDLESS
-    if long.accuracy > same[0].accuracy + standard_error(long.accuracy, images):
+    gain = long.accuracy - same[0].accuracy
+    if long.epochs < max(_LONG, 1.5 * same[0].epochs) or gain > standard_error(long.accuracy, images):
         return ENDLESS
     return max(1, round(_PLATEAU_EPOCHS * long.epochs))

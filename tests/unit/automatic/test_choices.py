@@ -86,17 +86,19 @@ def test_grey_images_are_never_mirrored():
 
 
 @pytest.mark.parametrize(
-    ("short", "long", "epochs"),
+    ("short", "long", "length", "epochs"),
     [
-        (80.0, 83.0, ENDLESS),
-        (80.0, 81.0, 40),
-        (80.0, 70.0, 40),
-        (None, 80.0, ENDLESS),
-        (80.0, None, ENDLESS),
+        (80.0, 83.0, 30.0, ENDLESS),
+        (80.0, 81.0, 30.0, 120),
+        (80.0, 70.0, 30.0, 120),
+        (80.0, 81.0, 20.0, ENDLESS),  # not much longer than the 15 before
+        (80.0, 81.0, 10.0, ENDLESS),  # everything is still learning
+        (None, 80.0, 30.0, ENDLESS),
+        (80.0, None, 30.0, ENDLESS),
     ],
 )
-def test_epochs_have_an_end_where_longer_brings_nothing(short, long, epochs):
-    assert _epochs(row(long, epochs=10.0), [row(short)], 400) == epochs
+def test_epochs_have_an_end_where_longer_brings_nothing(short, long, length, epochs):
+    assert _epochs(row(long, epochs=length), [row(short, epochs=15.0)], 400) == epochs
 
 
 @pytest.mark.parametrize("percent", [0.0, 100.0])
