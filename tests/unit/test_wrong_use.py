@@ -17,11 +17,25 @@ from blockqnn.training import trainings
 from models import random_model
 from pictures import bomb, pictures, save_png, write_folder
 
-COMMANDS = "search, init, space, fork, status, top, show, train, predict, export"
+COMMANDS = "auto, search, init, space, fork, status, top, show, train, predict, export"
 OPTIONS = [
     ("", [COMMANDS, "blockqnn --help"]),
     ("frobnicate", ["'frobnicate'", COMMANDS]),
     ("--frob", ["--frob", "blockqnn --help"]),
+    ("auto --data digits --budget 2m", ["--out"]),
+    ("auto --out new", ["needs a budget", "--budget 2h"]),
+    ("auto --out new --budget 5s", ["budget 5 s", "at least 60 s"]),
+    ("auto --out new --budget soon", ["budget 'soon'", "90s, 30m or 2h"]),
+    ("auto --out foreign --budget 2m", ["foreign", "not an empty directory"]),
+    ("auto --out file --budget 2m", ["file", "not an empty directory"]),
+    ("auto --out file/new --budget 2m", ["file is not a directory"]),
+    ("auto --out new --budget 2m --data cats", ["cats", "no such directory"]),
+    ("auto --out new --budget 2m --workers 0", ["--workers", "'0'", "a number from 1, or auto"]),
+    ("auto --out new --budget 2m --max-params few", ["space.max_params", "'few'", "such as 2M"]),
+    ("auto --out new --budget 2m --max-params 5", ["max_params 5", "no block fits"]),
+    ("auto --out new --budget 2m --device tpu", ["device", "'tpu'"]),
+    ("auto --out new --budget 2m --set agent.gama=1", ["agent.gama", "did you mean agent.gamma?"]),
+    ("auto --out new --budget 2m --set plan.trials=5", ["plan.trials", "--budget"]),
     ("search --frob 3", ["--frob", "blockqnn search --help"]),
     ("search extra", ["extra", "blockqnn search --help"]),
     ("search --seed x", ["--seed", "'x'", "integer"]),

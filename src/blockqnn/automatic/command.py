@@ -60,6 +60,9 @@ def auto(
     the monotonic clock from which this session's time counts. Raises InputError for wrong use,
     RuntimeError when no network learned.
     """
+    plan = changes.get("plan", {})
+    if isinstance(plan, Mapping) and (own := [key for key in plan if key != "seed"]):
+        raise InputError(f"setting plan.{own[0]}: auto plans its search itself, within --budget")
     there = (out / journal.FILE).exists()
     if not there:
         if budget is None:
