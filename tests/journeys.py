@@ -119,6 +119,7 @@ def journal(until=6, classes=CLASSES, kept=-1, **fields):
     source = fields.pop("source", "photos/animals")
     settings = resolve("standard", {"data": {"source": source}})
     outlook = Outlook(
+        max_layers=8,
         candidate_seconds=42.0,
         workers=2,
         candidates=118,

@@ -1,10 +1,12 @@
 """The first look: what known networks reach in the first minutes, and what a search may see."""
 
 from blockqnn.automatic.fidelity import Timed, chosen, cost_of
-from blockqnn.automatic.journal import Outlook
+from blockqnn.automatic.journal import Outlook, Row
 from blockqnn.automatic.race import Entry, Races
 from blockqnn.automatic.session import Session
+from blockqnn.automatic.shares import with_half_a_search
 from blockqnn.config import RECIPES, Augmentation, Recipe, Settings
+from blockqnn.network.plan import plan_network
 from blockqnn.quantity import duration
 from blockqnn.runtime.facts import RunFacts
 from blockqnn.space.code import parse
@@ -49,21 +51,14 @@ def run_baselines(session: Session, races: Races, facts: RunFacts, recipe: Recip
     ]
     session.say(f"  majority class: validation {session.journal.majority:.2f} %")
     rows = races.round("baselines", 0, entries, _TRAINED * max(2.0, session.until("baselines")))
-    timed = [
-        Timed(
-            len(parse(row.code).layers) * sum(skeleton.repeats),
-            row.flops * recipe.batch,
-            session.left(row).step_seconds,
-        )
-        for row in rows
-        if row.accuracy is not None and row.code is not None
-    ]
+    timed = [_timed(session, row) for row in rows if row.accuracy is not None and row.code is not None]
     if timed:
         seconds = session.journal.ends["search"] - session.journal.ends["recipe"]
         found = chosen(facts, cost_of(timed), seconds, races.workers)
         outlook = Outlook(
             candidate_seconds=found.candidate_seconds,
             workers=races.workers,
+            max_layers=found.max_layers,
             candidates=found.candidates(seconds, races.workers),
             skeleton=found.skeleton,
             recipe=found.recipe,
@@ -71,6 +66,20 @@ def run_baselines(session: Session, races: Races, facts: RunFacts, recipe: Recip
         )
         session.note(outlook=outlook)
         tell(session, outlook)
+        if outlook.candidates < FEW:
+            session.note(ends=with_half_a_search(session.journal.ends))
+
+
+def _timed(session: Session, row: Row) -> Timed:
+    """What the steps of a row's training took."""
+    assert row.code is not None
+    data, block = session.journal.data, parse(row.code)
+    plan = plan_network(block, row.skeleton, data.image, len(data.classes))
+    return Timed(
+        len(block.layers) * sum(row.skeleton.repeats),
+        plan.activations * min(row.recipe.batch, data.sizes[0]),
+        session.left(row).step_seconds,
+    )
 
 
 def epoch_seconds(session: Session) -> float:
@@ -89,6 +98,6 @@ def tell(session: Session, outlook: Outlook) -> None:
     )
     if outlook.candidates < FEW:
         session.say(
-            f"fewer than {FEW}: a search is unlikely to pay; a longer budget, smaller images or"
-            " fewer of them would help"
+            f"fewer than {FEW}: a search is unlikely to pay, so half of its time goes to the final"
+            " training; a longer budget, smaller images or fewer of them would help"
         )

@@ -200,7 +200,7 @@ def _search(session: Session, live: bool, precision: str) -> None:
         if outlook is not None:
             recipe = outlook.recipe.model_copy(update={"precision": precision})
             settings |= {"skeleton": outlook.skeleton, "recipe": recipe.model_dump(mode="json")}
-            settings["space"] |= {"max_flops": outlook.max_flops}
+            settings["space"] |= {"max_flops": outlook.max_flops, "max_layers": outlook.max_layers}
         opened = create_run(where, settings.pop("preset"), settings)
     with opened.store:
         go_on(opened, time.monotonic(), None, live)

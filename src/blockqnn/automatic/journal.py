@@ -61,6 +61,7 @@ class Outlook(_Stored):
     candidate_seconds: float  # on one worker, from the steps of the first networks
     workers: int
     candidates: int  # in the search's share of the budget
+    max_layers: int
     skeleton: Skeleton
     recipe: Recipe
     max_flops: int

@@ -34,6 +34,7 @@ class Survey:
     max_params: int
     max_flops: int | None
     seconds: tuple[float, ...]
+    activations: tuple[int, ...] = ()  # values that one image leaves for the backward pass
 
     @property
     def admitted(self) -> tuple[bool, ...]:
@@ -72,6 +73,7 @@ def survey(facts: RunFacts, operations: Sequence[OwnOp] = (), *, timed: bool = T
         max_params=settings.space.max_params,
         max_flops=settings.space.max_flops,
         seconds=(),
+        activations=tuple(plan.activations for plan in plans),
     )
     if not timed:
         return known

@@ -9,23 +9,23 @@ from blockqnn.setup import new_facts
 def test_the_cost_explains_two_timed_networks():
     small, large = Timed(8, 100.0, 0.5), Timed(26, 1000.0, 3.0)
     cost = cost_of([large, small])
-    for layers, flops, seconds in (small, large):
-        assert cost(layers, flops) == pytest.approx(seconds)
+    for layers, values, seconds in (small, large):
+        assert cost(layers, values) == pytest.approx(seconds)
     assert cost.layer > 0
-    assert cost.flop > 0
+    assert cost.value > 0
 
 
 @pytest.mark.parametrize(
-    ("timed", "layer", "flop"),
+    ("timed", "layer", "value"),
     [
         ([Timed(8, 100.0, 2.0)], 0.0, 0.02),
         ([Timed(8, 100.0, 3.0), Timed(26, 500.0, 2.6)], 0.1, 0.0),  # the larger was faster: noise
         ([Timed(8, 100.0, 0.1), Timed(26, 500.0, 5.0)], 0.0, 0.01),  # a layer would cost less than none
     ],
 )
-def test_no_part_of_a_cost_is_negative(timed, layer, flop):
+def test_no_part_of_a_cost_is_negative(timed, layer, value):
     cost = cost_of(timed)
-    assert (cost.layer, cost.flop) == pytest.approx((layer, flop))
+    assert (cost.layer, cost.value) == pytest.approx((layer, value))
 
 
 @pytest.fixture(scope="module")
