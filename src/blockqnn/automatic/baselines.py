@@ -4,7 +4,7 @@ from blockqnn.automatic.fidelity import Timed, chosen, cost_of
 from blockqnn.automatic.journal import Outlook, Row
 from blockqnn.automatic.race import Entry, Races
 from blockqnn.automatic.session import Session
-from blockqnn.automatic.shares import with_half_a_search
+from blockqnn.automatic.shares import ends, with_half_a_search
 from blockqnn.config import RECIPES, Augmentation, Recipe, Settings
 from blockqnn.network.plan import plan_network
 from blockqnn.quantity import duration
@@ -67,7 +67,7 @@ def run_baselines(session: Session, races: Races, facts: RunFacts, recipe: Recip
         session.note(outlook=outlook)
         tell(session, outlook)
         if outlook.candidates < FEW:
-            session.note(ends=with_half_a_search(session.journal.ends))
+            session.note(ends=with_half_a_search(ends(session.journal.budget)))
 
 
 def _timed(session: Session, row: Row) -> Timed:
