@@ -1,6 +1,6 @@
 """A run that goes on: its loop, with the executor, the pace and the live line that its facts ask for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from blockqnn.quantity import duration
 from blockqnn.report.live import LiveLine
@@ -16,14 +16,15 @@ EVALUATOR = "blockqnn.evaluation.early_stop:make_evaluator"
 def go_on(opened: OpenRun, begun: float, report: Callable[[Progress], None] | None, live: bool) -> None:
     """Searches until the run's plan is done.
 
-    `begun` is the moment of the monotonic clock from which this session's time counts.
+    `begun` is the moment of the monotonic clock from which this session's time counts. The live line
+    leaves out what is to be said of the data where that is known.
     """
     store, facts, extensions = opened
     problem, plan = problem_of(facts, extensions.operations), facts.settings.plan
     line = LiveLine(facts) if live else None
     if line:
         line.note(f"run {store.directory}: {_summary(facts)}")
-        for text in (*facts.data.notes, *(f"warning: {warning}" for warning in facts.data.warnings)):
+        for text in () if data_known else _remarks(facts):
             line.note(text)
     executor = LazyExecutor(lambda: _executor(facts))
     try:
@@ -42,6 +43,11 @@ def go_on(opened: OpenRun, begun: float, report: Callable[[Progress], None] | No
         executor.close()
         if line:
             line.close()
+
+
+def _remarks(facts: RunFacts) -> Iterator[str]:
+    yield from facts.data.notes
+    yield from (f"warning: {warning}" for warning in facts.data.warnings)
 
 
 def _summary(facts: RunFacts) -> str:

@@ -203,7 +203,7 @@ def _search(session: Session, live: bool, precision: str) -> None:
             settings["space"] |= {"max_flops": outlook.max_flops, "max_layers": outlook.max_layers}
         opened = create_run(where, settings.pop("preset"), settings)
     with opened.store:
-        go_on(opened, time.monotonic(), None, live)
+        go_on(opened, time.monotonic(), None, live, data_known=True)
 
 
 def _keep_best(session: Session, dataset: Dataset) -> None:
