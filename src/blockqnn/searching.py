@@ -13,7 +13,14 @@ from blockqnn.setup import OpenRun, known_measurements, refuse_changed_data
 EVALUATOR = "blockqnn.evaluation.early_stop:make_evaluator"
 
 
-def go_on(opened: OpenRun, begun: float, report: Callable[[Progress], None] | None, live: bool) -> None:
+def go_on(
+    opened: OpenRun,
+    begun: float,
+    report: Callable[[Progress], None] | None,
+    live: bool,
+    *,
+    data_known: bool = False,
+) -> None:
     """Searches until the run's plan is done.
 
     `begun` is the moment of the monotonic clock from which this session's time counts. The live line
