@@ -161,7 +161,7 @@ def _run(
             session.finish("selection")
         races.close()
         if not session.done("training"):
-            chosen = winner(session)
+            chosen = winner(session, races.workers)
             session.stage("training", f"{chosen.name} {chosen.choice}".strip())
             line = TrainingLine(1) if live else None
             try:
@@ -222,7 +222,7 @@ def _keep_best(session: Session, dataset: Dataset) -> None:
 def _test(session: Session, dataset: Dataset) -> Model:
     """Reads the test part once, for the best network, and writes all."""
     session.stage("test", "the test part, once")
-    best = session.best(session.journal.rows) or winner(session)
+    best = session.best(session.journal.rows) or winner(session, 1)
     model = model_of(session, best, dataset)
     metric = best.recipe.metric
     read = read_test(model.network, dataset, metric, "cpu")

@@ -15,6 +15,8 @@ from blockqnn.space.zoo import ZOO
 
 _LARGE = 3600.0  # seconds of a budget from which the largest field may take part
 _EPOCHS = 3.0  # of the ResNet-like exemplar: a job that is shorter tells nothing
+_PASSES = 40.0  # epochs of the final training at least, before a larger network is worth its time
+_GAIN = 0.8  # two threads train a network about 2 ** this times as fast as one
 _SIZES = ((1, 1), (2, 1), (1, 2), (2, 2), (4, 1))  # (times the filters, blocks a stage)
 _FIELDS = ((8, 5), (4, 3), (2, 2), (1, 0))  # (blocks of the search, sizes of the two best)
 
@@ -41,17 +43,25 @@ def select(session: Session, races: Races, skeleton: Skeleton, recipe: Recipe) -
         races.round("selection", 1, second, max(2.0, session.until("selection")))
 
 
-def winner(session: Session) -> Row:
-    """The network of highest validation accuracy in the last round, else of all before.
+def winner(session: Session, workers: int) -> Row:
+    """What is trained at last: the best block of the last round, in the size that suits the time.
 
-    Raises RuntimeError where nothing learned.
+    A round's jobs are far shorter than the final training, so they favour what learns fast, a small
+    network. Therefore they choose the block alone; its size is the largest in which the final
+    training will show each image often enough, by the epochs that the round's jobs made. Raises
+    RuntimeError where nothing learned.
     """
     stage, rows = session.rows("selection"), session.journal.rows
     last = [row for row in stage if row.round == max(r.round for r in stage)]
     found = session.best(last) or session.best(rows)
     if found is None:
         raise RuntimeError("no network within the limits learned anything; there is no model")
-    return found
+    ends = session.journal.ends
+    seconds = (ends["training"] - ends["selection"]) * workers**_GAIN
+    enough = [
+        row for row in last if row.name == found.name and row.epochs / row.seconds * seconds >= _PASSES
+    ]
+    return max(enough, key=lambda row: row.params, default=found)
 
 
 def _field(session: Session, workers: int) -> tuple[int, Sequence[tuple[int, int]]]:
