@@ -111,6 +111,6 @@ def test_assignments(watch):
         values = read_assignment(text)
         resolve(values.pop("preset", "small"), values)
 
-    for _ in range(3000):
+    for _ in range(4000):
         text = damaged(f"{rng.choice(keys)}={rng.choice(values)}", rng)
         watch.call(lambda text=text: answer(text))

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 import blockqnn
-from blockqnn import api
+from blockqnn import searching
 from blockqnn.errors import InputError
 from blockqnn.network.plan import SKELETONS
 from blockqnn.report.rows import read
@@ -25,7 +25,7 @@ def nothing_trains(monkeypatch):
     def refuse(_):
         raise AssertionError("an executor was started")
 
-    monkeypatch.setattr(api, "_executor", refuse)
+    monkeypatch.setattr(searching, "_executor", refuse)
 
 
 def outcomes(run):

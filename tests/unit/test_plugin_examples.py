@@ -135,7 +135,7 @@ def test_a_block_with_the_operation_is_shown_and_trained(tmp_path):
     assert describe(known.block, *shape)["params"] > 0
     with pytest.raises(InputError, match="name it again"):
         find(target, load(named([EXAMPLES / "strategy.py"])))
-    model = train("(1,8,3,0,0)", "digits", preset="small", plugins=[EXAMPLES / "operation.py"])
+    model = train("(1,8,3,0,0)", "digits", preset="early-stop", plugins=[EXAMPLES / "operation.py"])
     assert model.metrics["test_accuracy"] > 50
 
 

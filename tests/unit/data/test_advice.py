@@ -141,7 +141,7 @@ def test_cifar_10_has_a_few_known_ones(tmp_path, shared_data):
 
 
 def measured(settings, metric):
-    recipe = {"steps": 150, "batch": 32, "learning_rate": 0.01, "metric": metric}
+    recipe = {"steps": 450, "batch": 32, "learning_rate": 0.01, "metric": metric}
     resolved = resolve("small", {"skeleton": Skeleton(("conv",), (16,), (1,)), "recipe": recipe})
     evaluate = EarlyStopEvaluator(resolved, load(settings), "cpu")
     return evaluate(Task(number=0, code="(1,1,3,0,0) (2,1,3,1,0) (3,7,0,0,0)", seed=0)).accuracy
