@@ -68,14 +68,13 @@ class Races:
         waiting = deque(sorted(missing, key=lambda entry: -entry.weight))
         unit = seconds / _makespan(sorted((e.weight for e in entries), reverse=True), self.workers)
         if known:  # as long as those of the session before
-            unit = max(known[e.name, e.choice].seconds / e.weight for e in entries if e not in missing)
+            done = [e for e in entries if e not in missing]
+            unit = max((known[e.name, e.choice].seconds / e.weight for e in done), default=unit)
         running: dict[int, Entry] = {}
         while waiting or running:
             while waiting and self._executor.free:
                 entry = waiting.popleft()
-                task = len(session.journal.rows) + len(running) + 1000 * (number + 1)
-                while task in running:
-                    task += 1
+                task = entries.index(entry)
                 order = Job(
                     code=entry.code,
                     skeleton=entry.skeleton,
