@@ -5,8 +5,8 @@ import math
 from pathlib import Path
 from shutil import copytree
 
-from blockqnn.automatic.journal import STAGES, Journal, Outlook, Point, Row, write
 from blockqnn.config import Augmentation, Recipe, resolve
+from blockqnn.journal import STAGES, Journal, Outlook, Point, Row, write
 from blockqnn.network.plan import Image, Skeleton, plan_network
 from blockqnn.report import rows
 from blockqnn.runtime.facts import DataFacts, RunFacts

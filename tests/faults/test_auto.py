@@ -11,9 +11,9 @@ import onnxruntime
 import pytest
 
 import blockqnn
-from blockqnn.automatic.journal import STAGES, read
 from blockqnn.config import DataSettings
 from blockqnn.data.dataset import load
+from blockqnn.journal import STAGES, read
 from blockqnn.space.code import parse
 
 pytestmark = [

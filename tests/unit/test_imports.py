@@ -23,7 +23,7 @@ LAYERS = (
     ("strategy",),
     ("plugins",),
     ("network", "evaluation", "runtime", "tables"),
-    ("automatic.journal",),
+    ("journal",),
     ("report", "export"),
     ("setup",),
     ("forking", "searching"),

@@ -6,8 +6,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from blockqnn.automatic.journal import STAGES
 from blockqnn.errors import InputError
+from blockqnn.journal import STAGES
 from blockqnn.report import rows
 from blockqnn.report.page import page
 from blockqnn.space.zoo import ZOO

@@ -1,11 +1,11 @@
 """The first look: what known networks reach in the first minutes, and what a search may see."""
 
 from blockqnn.automatic.fidelity import Timed, chosen, cost_of
-from blockqnn.automatic.journal import Outlook, Row
 from blockqnn.automatic.race import Entry, Races
 from blockqnn.automatic.session import Session
 from blockqnn.automatic.shares import ends, with_half_a_search
 from blockqnn.config import RECIPES, Augmentation, Recipe, Settings
+from blockqnn.journal import Outlook, Row
 from blockqnn.network.plan import plan_network
 from blockqnn.quantity import duration
 from blockqnn.runtime.facts import RunFacts

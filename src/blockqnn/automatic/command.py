@@ -8,10 +8,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from blockqnn.automatic import journal, keep, shares
+from blockqnn import journal
+from blockqnn.automatic import keep, shares
 from blockqnn.automatic.baselines import first_recipe, run_baselines
 from blockqnn.automatic.finish import model_of, train_final
-from blockqnn.automatic.journal import Journal
 from blockqnn.automatic.race import Races, told
 from blockqnn.automatic.recipe_choice import choose_recipe
 from blockqnn.automatic.recipe_choice import told as told_recipe
@@ -25,6 +25,7 @@ from blockqnn.evaluation.final import read_test
 from blockqnn.export import directory as trained
 from blockqnn.export.model import Model
 from blockqnn.export.place import refuse_unless_new
+from blockqnn.journal import Journal
 from blockqnn.network.plan import Skeleton
 from blockqnn.place import replace_file
 from blockqnn.plugins import NOTHING

@@ -5,7 +5,6 @@ import time
 from blockqnn.automatic import job
 from blockqnn.automatic.baselines import ENDLESS
 from blockqnn.automatic.job import Left
-from blockqnn.automatic.journal import Point, Row
 from blockqnn.automatic.session import Session
 from blockqnn.data.dataset import Dataset
 from blockqnn.evaluation.checkpoint import Checkpoint
@@ -13,6 +12,7 @@ from blockqnn.evaluation.device import use_all_cores
 from blockqnn.evaluation.restarts import train_with_restarts
 from blockqnn.evaluation.train import batches_per_epoch, on_device
 from blockqnn.export.model import Model
+from blockqnn.journal import Point, Row
 from blockqnn.network.model import restored
 from blockqnn.network.plan import plan_network
 from blockqnn.records import Failure

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from blockqnn.automatic import job
 from blockqnn.automatic.job import TRAINER, Job
-from blockqnn.automatic.journal import Row, Stage
 from blockqnn.automatic.session import Session
 from blockqnn.config import Recipe
 from blockqnn.cores import usable_cores
+from blockqnn.journal import Row, Stage
 from blockqnn.network.plan import Skeleton
 from blockqnn.records import Measurement, Result, Task
 from blockqnn.runtime.lazy import LazyExecutor

@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping, Sequence
 
 from blockqnn.automatic.baselines import ENDLESS, epoch_seconds
-from blockqnn.automatic.journal import Row, best_of
 from blockqnn.automatic.race import Entry, Races
 from blockqnn.automatic.session import Session
 from blockqnn.config import Augmentation, Recipe
+from blockqnn.journal import Row, best_of
 from blockqnn.network.plan import Skeleton
 from blockqnn.space.zoo import ZOO
 

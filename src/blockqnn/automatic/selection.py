@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from blockqnn.automatic.baselines import KNOWN, epoch_seconds
-from blockqnn.automatic.journal import Row
 from blockqnn.automatic.race import Entry, Races
 from blockqnn.automatic.session import Session
 from blockqnn.config import Recipe
+from blockqnn.journal import Row
 from blockqnn.network.plan import Limits, OverLimit, Skeleton, plan_network
 from blockqnn.report import rows as runs
 from blockqnn.space.code import parse

@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from blockqnn.automatic import job, journal
+from blockqnn import journal
+from blockqnn.automatic import job
 from blockqnn.automatic.job import Left
-from blockqnn.automatic.journal import Journal, Row, Stage, best_of
 from blockqnn.config import Settings
+from blockqnn.journal import Journal, Row, Stage, best_of
 from blockqnn.quantity import duration
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from blockqnn.automatic.journal import Stage
+from blockqnn.journal import Stage
 
 SHORTEST = 60.0  # seconds; less is eaten by the start of processes
 _FIRST = 0.05, 120.0  # share and seconds at most of the first look

@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from blockqnn.automatic.journal import Journal, Row, Stage
-from blockqnn.automatic.journal import read as read_journal
 from blockqnn.errors import InputError
+from blockqnn.journal import Journal, Row, Stage
+from blockqnn.journal import read as read_journal
 from blockqnn.report.rows import RunView
 from blockqnn.report.rows import read as read_run
 from blockqnn.runtime.store import is_run

@@ -5,7 +5,6 @@ import math
 import pytest
 
 from blockqnn.automatic.baselines import ENDLESS
-from blockqnn.automatic.journal import Row, best_of
 from blockqnn.automatic.race import _makespan
 from blockqnn.automatic.recipe_choice import (
     COLOURED,
@@ -17,6 +16,7 @@ from blockqnn.automatic.recipe_choice import (
     told,
 )
 from blockqnn.config import RECIPES
+from blockqnn.journal import Row, best_of
 from blockqnn.network.plan import SKELETONS
 
 RECIPE = RECIPES["modern"].model_copy(update={"epochs": ENDLESS})

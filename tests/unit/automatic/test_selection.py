@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from blockqnn.automatic.journal import Row, best_of
 from blockqnn.automatic.selection import _field, winner
 from blockqnn.automatic.shares import ends
 from blockqnn.config import RECIPES
+from blockqnn.journal import Row, best_of
 from blockqnn.network.plan import SKELETONS
 
 

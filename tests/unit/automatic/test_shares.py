@@ -2,8 +2,8 @@
 
 import pytest
 
-from blockqnn.automatic.journal import STAGES
 from blockqnn.automatic.shares import SHORTEST, ends, with_half_a_search
+from blockqnn.journal import STAGES
 
 
 @pytest.mark.parametrize("budget", [SHORTEST, 300.0, 600.0, 1800.0, 7200.0, 86400.0])

@@ -1,8 +1,8 @@
 """The model that lies in the directory: its network, and how its training went."""
 
-from blockqnn.automatic.journal import Row
 from blockqnn.diagram.curves import Series, curves_picture
 from blockqnn.diagram.svg import picture
+from blockqnn.journal import Row
 from blockqnn.report.findings import Findings
 from blockqnn.report.markup import paragraph, pictures, section
 from blockqnn.report.sections.wording import NOT_YET, counted, lasting, passes, shown_name, size

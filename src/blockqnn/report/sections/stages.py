@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from statistics import median
 
-from blockqnn.automatic.journal import STAGES, Row, Stage
 from blockqnn.config import Recipe
+from blockqnn.journal import STAGES, Row, Stage
 from blockqnn.report.findings import Findings
 from blockqnn.report.markup import Bar, Column, Group, Line, paragraph, section, table
 from blockqnn.report.sections.wording import (

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from blockqnn.automatic.journal import STAGES, Row
 from blockqnn.diagram.text import escaped
+from blockqnn.journal import STAGES, Row
 from blockqnn.report.findings import Findings, Metrics, found_by_search
 from blockqnn.report.histogram import short
 from blockqnn.report.markup import listed, paragraph

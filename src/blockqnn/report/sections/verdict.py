@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import sqrt
 from typing import NamedTuple
 
-from blockqnn.automatic.journal import Row
+from blockqnn.journal import Row
 from blockqnn.report.findings import Findings, Metrics, found_by_search
 from blockqnn.report.sections.wording import percent, shown_name
 

@@ -1,6 +1,6 @@
 """How the page names networks and writes numbers."""
 
-from blockqnn.automatic.journal import Row
+from blockqnn.journal import Row
 from blockqnn.quantity import duration
 from blockqnn.report.histogram import short
 
