@@ -1,13 +1,14 @@
 """What a user would do instead, in equal time on two cores: `auto` against known networks.
 
     PYTHONPATH=src python benchmarks/equal_time.py DATA --minutes 10 --seeds 3 \
-        [--fine-tune PYTHON] [--image-size 112] [--only auto,exemplar]
+        [--fine-tune PYTHON] [--image-size 112] [--only auto,exemplar] [--part 1/6]
 
 `auto` searches and trains; the ResNet-like exemplar and a hand-made ResNet of equal parameters train for
 the whole time; EfficientNet-Lite0, trained on ImageNet before, is fine-tuned where the interpreter
 of its environment is named (benchmarks/outside/README.md). One after another, seeds interleaved, so
-that what else happens on the machine meets all alike. Each finished row is written to
-results/equal-time/rows.jsonl at once; started again it goes on. Prints the table at the end.
+that what else happens on the machine meets all alike. On a machine with more cores, parts of it may run
+at once, each on two of its own (`taskset -c 0,1`). Each finished row is written to
+results/equal-time/rows.jsonl at once; started again it goes on. Prints the table of this machine's rows.
 """
 
 import argparse
@@ -37,11 +38,13 @@ def main() -> None:
         if contender in options.only and (contender != "efficientnet-lite0" or options.fine_tune)
     ]
     known = {(r["contender"], r["seed"]) for r in _rows(data.stem, options.minutes)}
-    for contender, seed in wanted:
+    part, parts = map(int, options.part.split("/"))
+    for contender, seed in wanted[part - 1 :: parts]:
         if (contender, seed) not in known:
             row = _auto(options, seed) if contender == "auto" else _other(options, contender, seed)
             ROWS.parent.mkdir(parents=True, exist_ok=True)
             stamp = {"budget": options.minutes, "data": data.stem, "contender": contender}
+            stamp |= {"machine": _machine()}
             with ROWS.open("a") as file:
                 file.write(json.dumps({**row, **stamp, "date": time.strftime("%F")}) + "\n")
             print(json.dumps({**row, **stamp}), flush=True)
@@ -55,6 +58,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--image-size", type=int)
     parser.add_argument("--fine-tune", help="python of the environment with EfficientNet-Lite0")
+    parser.add_argument("--part", default="1/1")
     parser.add_argument("--only", type=lambda text: text.split(","), default=CONTENDERS)
     return parser.parse_args()
 
@@ -131,13 +135,25 @@ def _other(options: argparse.Namespace, contender: str, seed: int) -> dict[str, 
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_WAIT_POLICY": "PASSIVE"}
+    path = os.pathsep.join(filter(None, [str(ROOT / "src"), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": path, "OMP_WAIT_POLICY": "PASSIVE"}
+
+
+def _machine() -> str:
+    """The processor's name, its cores, and the torch."""
+    import torch
+
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    name = next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    cores = f"{len(os.sched_getaffinity(0))} of {os.cpu_count()} cores"
+    return f"{name} ({torch.backends.cpu.get_cpu_capability()}), {cores}, torch {torch.__version__}"
 
 
 def _rows(data: str, minutes: float) -> list[dict[str, Any]]:
     lines = ROWS.read_text().splitlines() if ROWS.exists() else []
     rows = [json.loads(line) for line in lines]
-    return [row for row in rows if (row["data"], row["budget"]) == (data, minutes)]
+    here = (data, minutes, _machine())
+    return [row for row in rows if (row["data"], row["budget"], row["machine"]) == here]
 
 
 def _print_table(rows: Sequence[dict[str, Any]]) -> None:

@@ -13,20 +13,25 @@ def moved(images: Tensor, index: Tensor, how: Augmentation, generator: torch.Gen
     """
     count, (height, width) = len(index), images.shape[1:3]
     device = images.device
-    zoom = 1 - how.zoom * torch.rand(count, 1, generator=generator).to(device)
+    zoom = 1 - how.zoom * _drawn(generator, device, count, 1)
 
     def picked(side: int) -> Tensor:
         middle = (side - 1) / 2
         reach = how.shift * side + (1 - zoom) * middle  # what zoom leaves out may be anywhere
-        offset = (2 * torch.rand(count, 1, generator=generator).to(device) - 1) * reach
+        offset = (2 * _drawn(generator, device, count, 1) - 1) * reach
         places = (torch.arange(side, device=device) - middle) * zoom + middle + offset
         return _mirrored(places.round().long(), side)
 
     rows, columns = picked(height), picked(width)
     if how.flip:
-        flipped = torch.rand(count, 1, generator=generator).to(device) < 0.5
+        flipped = _drawn(generator, device, count, 1) < 0.5
         columns = torch.where(flipped, width - 1 - columns, columns)
     return images[index[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+def _drawn(generator: torch.Generator, device: torch.device, *shape: int) -> Tensor:
+    """Numbers in 0..1, the same on every device; sent without waiting for what it computes."""
+    return torch.rand(shape, generator=generator).to(device, non_blocking=True)
 
 
 def _mirrored(places: Tensor, side: int) -> Tensor:
@@ -41,7 +46,7 @@ def repainted(images: Tensor, how: Augmentation, generator: torch.Generator) -> 
     device = images.device
 
     def uniform() -> Tensor:
-        return torch.rand(count, 1, 1, 1, generator=generator).to(device)
+        return _drawn(generator, device, count, 1, 1, 1)
 
     if how.color:
         contrast, brightness = 1 + how.color * (2 * uniform() - 1), how.color * (2 * uniform() - 1)

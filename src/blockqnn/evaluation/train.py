@@ -149,7 +149,7 @@ def fit(
         total.copy_(start["total"])
         state = _State(**start["state"])
         state.history = [Point(*point) for point in state.history]
-    order = _order(len(part), seed, state.step // per_epoch)
+    order = _order(part, seed, state.step // per_epoch)
 
     def looked(accuracy: float | None) -> None:
         state.loss = float(total) / max(1, state.since)
@@ -177,7 +177,7 @@ def fit(
         if average:
             average.add(network, state.step)
         if state.step % per_epoch == 0:
-            order = _order(len(part), seed, state.step // per_epoch)
+            order = _order(part, seed, state.step // per_epoch)
         watch.report(state.step, state.progress)
         over = state.progress >= 1
         if int(before * watch.looks) < int(state.progress * watch.looks):
@@ -211,16 +211,17 @@ def class_weights(part: DevicePart) -> Tensor:
     return counts.sum() / (len(counts) * counts.clamp(min=1))
 
 
-def _order(images: int, seed: int, epoch: int) -> Tensor:
-    """The epoch's permutation of the images, on the CPU."""
-    return torch.randperm(images, generator=_generator(seed, "order", epoch))
+def _order(part: DevicePart, seed: int, epoch: int) -> Tensor:
+    """The epoch's permutation of the images, drawn on the CPU, where they lie."""
+    order = torch.randperm(len(part), generator=_generator(seed, "order", epoch))
+    return order.to(part.labels.device)
 
 
 def _shown(
     part: DevicePart, index: Tensor, recipe: Recipe, seed: int, step: int
 ) -> tuple[Tensor, Tensor]:
     """A training batch: images varied and normalised, and labels."""
-    how, index = recipe.augmentation, index.to(part.labels.device)
+    how = recipe.augmentation
     if not any(vars(how).values()):
         return part.batch(index)
     generator = _generator(seed, "augment", step)
