@@ -18,7 +18,9 @@ allocated (with the images of all loops), and the speed of b over a and over c (
 least and most). "float32" is torch's default, where convolutions use TF32 on CUDA.
 
 The images are noise unless --data names an .npz file with x_train and y_train. On a CPU, where one
-thread computes, a window of a few steps and --loops b,c keep it short."""
+thread computes, a window of a few steps and --loops b,c keep it short. Profiles come after all timing,
+for a profiler may leave its mark on what runs later in the process.
+"""
 
 import argparse
 import gc
@@ -253,10 +255,7 @@ def rows_of(
         plan = plan_network(block, skeleton, dataset.image, len(dataset.classes))
         facts |= {"params": plan.params, "flops": plan.flops, "batch": options.batch}
         loops = loops_of(options.loops, plan, dataset, device, options)
-        rows = [facts | row for row in measured(loops, plan, device, rates, options)]
-        if options.profile and name in PROFILED and "b" in loops:
-            print_profile(name, loops["b"], device, options.warmup)
-        return rows
+        return [facts | row for row in measured(loops, plan, device, rates, options)]
     except Exception as error:  # the other blocks still count
         return [facts | {"failed": f"{type(error).__name__}: {error}".splitlines()[0][:200]}]
 
@@ -288,11 +287,15 @@ def _print_row(row: dict[str, Any]) -> None:
     )
 
 
+def _shown(rates: Rates) -> str:
+    peaks = ", ".join(f"{name} {peak / 1e9:,.0f}" for name, peak in rates.peaks.items())
+    return f"GFLOP/s {peaks}; copy {rates.bandwidth / 1e9:,.1f} GB/s"
+
+
 def _print_head(
     rates: Rates, machine: str, dataset: Dataset, skeleton: Skeleton, options: argparse.Namespace
 ) -> None:
-    peaks = ", ".join(f"{name} {peak / 1e9:,.0f}" for name, peak in rates.peaks.items())
-    print(f"{machine}; GFLOP/s {peaks}; copy {rates.bandwidth / 1e9:,.1f} GB/s")
+    print(f"{machine}; {_shown(rates)}")
     print(
         f"widths {skeleton.widths}, repeats {skeleton.repeats}, batch {options.batch},"
         f" {options.rounds} rounds of {options.window} steps, {len(dataset.train)} images"
@@ -361,12 +364,15 @@ def main(arguments: list[str] | None = None) -> None:
     image, classes = dataset.image, len(dataset.classes)
     rates, machine = measured_rates(device), fingerprint(device)
     _print_head(rates, machine, dataset, skeleton, options)
-    chosen = list(blocks(skeleton, image, classes, options.max_flops))[: options.blocks]
-    run = {"machine": machine, "widths": skeleton.widths, "repeats": skeleton.repeats}
-    run |= {"peaks": rates.peaks, "bandwidth": rates.bandwidth}
+    listed = dict(blocks(skeleton, image, classes, options.max_flops))
+    run: dict[str, Any] = rates._asdict() | {
+        "machine": machine,
+        "widths": skeleton.widths,
+        "repeats": skeleton.repeats,
+    }
     rows: list[dict[str, Any]] = []
     left_out = []
-    for name, block in chosen:
+    for name, block in list(listed.items())[: options.blocks]:
         if time.monotonic() - begin > options.seconds:
             left_out.append(name)
             continue
@@ -381,6 +387,11 @@ def main(arguments: list[str] | None = None) -> None:
     _print_medians(rows)
     if left_out:
         print(f"left out after {options.seconds:g} s: {', '.join(left_out)}")
+    print(f"the device at the end, if others used it meanwhile: {_shown(measured_rates(device))}")
+    for name in PROFILED if options.profile else ():
+        plan = plan_network(listed[name], skeleton, image, classes)
+        print_profile(name, _evaluation(plan, dataset, device, options), device, options.warmup)
+        _released(device)
 
 
 if __name__ == "__main__":

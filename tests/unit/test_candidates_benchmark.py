@@ -21,8 +21,9 @@ N = 4 * 6 * 5 * 5  # values of the tensors below
 
 @pytest.fixture(autouse=True)
 def _threads():
-    """The benchmark sets one thread for its process."""
+    """One, as the benchmark sets for its process; the other tests have theirs back."""
     before = torch.get_num_threads()
+    torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
 
@@ -134,7 +135,8 @@ def test_rates_are_measured_here():
     assert min(*rates.peaks.values(), rates.bandwidth) > 1e8
 
 
-def test_it_runs_on_a_cpu(tmp_path, capsys):
+def test_it_runs_on_a_cpu(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(candidates, "PROFILE_STEPS", 2)
     out = tmp_path / "rows.jsonl"
     candidates.main([*TINY, "--blocks", "2", "--out", str(out), "--precision", "float32", "--profile"])
     rows = [json.loads(line) for line in out.read_text().splitlines()]
@@ -149,11 +151,10 @@ def test_it_runs_on_a_cpu(tmp_path, capsys):
         assert ("b/a" in row) == ("b/c" in row) == (row["loop"] == "b")
     shown = capsys.readouterr().out
     assert "medians over 2 blocks" in shown
-    assert "aten::convolution_backward" in shown
+    assert shown.count("aten::convolution_backward") == 2
 
 
 def test_a_block_that_fails_is_skipped_and_what_time_left_out_is_named(capsys, monkeypatch):
-    monkeypatch.setattr(candidates, "print_profile", lambda *_: None)
     real = candidates.loops_of
 
     def broken(names, plan, *rest):
