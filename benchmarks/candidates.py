@@ -1,0 +1,398 @@
+"""How fast candidates are trained: the project's evaluation beside the loops that a user would write.
+
+    PYTHONPATH=src python benchmarks/candidates.py [--device cuda] [--out rows.jsonl] [--profile]
+
+Each block of a frozen list, five with a name and 15 random ones, is trained in one skeleton by
+
+    a  a DataLoader with per-sample transforms, float32, default layout, Adam, `.item()` each step
+    b  `fit` with the early-stop recipe: the search's own training
+    c  loop a on tensors in the device's memory, whole batches varied there, no `.item()`
+
+All three shift and flip the images. Windows of equally many steps of the three take turns, each
+after warm-up steps; the device is waited for only at a window's borders. A row tells images a second
+(median of the windows, least and most), projected seconds of a candidate (training alone), achieved
+FLOP/s (forward and backward, 3 times the plan's FLOPs, which are 2 a multiply-add of convolutions and
+linear layer), the share of the per-kernel roofline (benchmarks/roofline.py: a step counted there, by
+peak and bandwidth that this run measured, over a step's median time), on CUDA the most memory that was
+allocated (with the images of all loops), and the speed of b over a and over c (median of the rounds,
+least and most). "float32" is torch's default, where convolutions use TF32 on CUDA.
+
+The images are noise unless --data names an .npz file with x_train and y_train. On a CPU, where one
+thread computes, a window of a few steps and --loops b,c keep it short. Profiles come after all timing,
+for a profiler may leave its mark on what runs later in the process.
+"""
+
+import argparse
+import gc
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.autograd import DeviceType
+from torch.profiler import ProfilerActivity, profile
+
+from blockqnn.config import Augmentation, Recipe
+from blockqnn.data.dataset import Dataset, Part
+from blockqnn.evaluation.device import fingerprint, resolve_device, resolve_precision, use_one_thread
+from blockqnn.evaluation.train import Watch, fit, on_device
+from blockqnn.network.model import build
+from blockqnn.network.plan import (
+    SKELETONS,
+    Image,
+    Limits,
+    NetworkPlan,
+    OverLimit,
+    Skeleton,
+    plan_network,
+)
+from blockqnn.seeds import generator
+from blockqnn.space.code import Block
+from blockqnn.space.mdp import BlockSpace
+from blockqnn.space.zoo import ZOO
+from blockqnn.strategy.random_search import RandomSearch
+from plain_loop import PADDING, Loop, in_memory, with_loader
+from roofline import Counter, Rates, measured_rates, synchronize
+
+NAMED = ("block-qnn-s", "block-qnn-a", "block-qnn-b", "resnet-like", "inception-like")
+RANDOM, LAYERS = 15, 23
+PROFILED, PROFILE_STEPS, PROFILE_ROWS = ("block-qnn-s", "random 1"), 20, 15
+CLASSES = 10
+IMAGE = Image(3, 32, 32)
+PAIRS = (("b", "a"), ("b", "c"))
+
+
+def blocks(
+    skeleton: Skeleton, image: Image = IMAGE, classes: int = CLASSES, max_flops: int | None = None
+) -> Iterator[tuple[str, Block]]:
+    """The frozen list; random blocks have at most `max_flops`, or Block-QNN-S's, in the skeleton."""
+    for name in NAMED:
+        yield name, ZOO[name]
+    limit = max_flops or plan_network(ZOO["block-qnn-s"], skeleton, image, classes).flops
+    space = BlockSpace(LAYERS)
+    walker, number = RandomSearch(space, "actions"), 0
+    drawn: list[str] = []
+    while len(drawn) < RANDOM:
+        block = space.block(walker.ask(0.0, generator(0, "candidates", number), frozenset()))
+        number += 1
+        try:
+            plan_network(block, skeleton, image, classes, Limits(None, limit))
+        except OverLimit:
+            continue
+        if str(block) not in drawn:
+            drawn.append(str(block))
+            yield f"random {len(drawn)}", block
+
+
+def dataset_of(path: str | None, images: int) -> Dataset:
+    """The training images of the file, or so many of noise; the other parts are empty."""
+    if path:
+        with np.load(path) as file:
+            pixels, labels = file["x_train"], file["y_train"].reshape(-1).astype(np.int64)
+    else:
+        random = np.random.default_rng(0)
+        shape = (images, IMAGE.height, IMAGE.width, IMAGE.channels)
+        pixels = random.integers(0, 256, shape, dtype=np.uint8)
+        labels = random.integers(0, CLASSES, images)
+    empty = Part(pixels[:0], labels[:0])
+    mean, deviation = (np.array(f(pixels[:5000] / 255, axis=(0, 1, 2))) for f in (np.mean, np.std))
+    names = tuple(map(str, range(int(labels.max()) + 1)))
+    return Dataset(path or "noise", names, Part(pixels, labels), empty, empty, mean, deviation, "")
+
+
+def loops_of(
+    names: list[str], plan: NetworkPlan, dataset: Dataset, device: str, options: argparse.Namespace
+) -> dict[str, Loop]:
+    """The named loops, each with a network of its own that starts from the same weights."""
+    make: dict[str, Callable[[], Loop]] = {
+        "a": lambda: with_loader(_plain(plan, device), dataset, device, options.batch, options.workers),
+        "b": lambda: _evaluation(plan, dataset, device, options),
+        "c": lambda: in_memory(_plain(plan, device), dataset, device, options.batch),
+    }
+    return {name: make[name]() for name in names}
+
+
+def _plain(plan: NetworkPlan, device: str) -> nn.Module:
+    """The network in torch's default memory layout."""
+    network = build(plan, seed=0)
+    for parameter in network.parameters():  # to() would keep the strides of 1x1 convolutions
+        parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
+    return network.to(device)
+
+
+def _evaluation(plan: NetworkPlan, dataset: Dataset, device: str, options: argparse.Namespace) -> Loop:
+    network, part = build(plan, seed=0).to(device), on_device(dataset.train, dataset, device)
+    how = Augmentation(shift=PADDING / dataset.image.height, flip=True)
+    recipe = Recipe(batch=options.batch, precision=options.precision, augmentation=how)
+
+    def loop(steps: int, report: Callable[[int, float], None]) -> None:
+        short = recipe.model_copy(update={"steps": steps})
+        fit(
+            network,
+            part,
+            short,
+            learning_rate=recipe.learning_rate,
+            seed=0,
+            watch=Watch(report=report),
+        )
+
+    return loop
+
+
+def window(loop: Loop, warmup: int, steps: int, device: str) -> float:
+    """Seconds of so many steps after the warm-up."""
+    marks = []
+
+    def report(step: int, _: float) -> None:
+        if step in (warmup, warmup + steps):
+            synchronize(device)
+            marks.append(time.perf_counter())
+
+    loop(warmup + steps, report)
+    begin, end = marks
+    return end - begin
+
+
+def counted(loop: Loop, device: str, rates: Rates) -> Counter:
+    """What one step asks of the device: its second, for the first makes the optimizer's state."""
+    with Counter(device, rates) as counter:
+        loop(2, lambda step, _: counter.clear() if step == 1 else None)
+    return counter
+
+
+def measured(
+    loops: dict[str, Loop], plan: NetworkPlan, device: str, rates: Rates, options: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """A row a loop, from windows that take turns; who is first changes each round."""
+    names = list(loops)
+    speeds: dict[str, list[float]] = {name: [] for name in names}
+    memory = dict.fromkeys(names, 0)
+    for number in range(options.rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            if device == "cuda":
+                torch.cuda.empty_cache()
+                torch.cuda.reset_peak_memory_stats()
+            seconds = window(loops[name], options.warmup, options.window, device)
+            speeds[name].append(options.batch * options.window / seconds)
+            if device == "cuda":
+                memory[name] = max(memory[name], torch.cuda.max_memory_allocated())
+    rows = []
+    for name in names:
+        speed = median(speeds[name])
+        step = counted(loops[name], device, rates)
+        rows.append(
+            {
+                "loop": name,
+                "precision": options.precision if name == "b" else "float32",
+                "images_per_second": _spread(speeds[name]),
+                "candidate_seconds": options.epochs * options.images / speed,
+                "flops_per_second": 3 * plan.flops * speed,
+                "roofline_share": step.seconds * speed / options.batch,
+                "step_bytes": step.bytes,
+                "step_flops": step.flops,
+                "step_ops": step.ops,
+                "memory": memory[name] or None,
+            }
+            | {
+                f"{over}/{under}": _spread(
+                    [x / y for x, y in zip(speeds[over], speeds[under], strict=True)]
+                )
+                for over, under in PAIRS
+                if name == over and under in names
+            }
+        )
+    return rows
+
+
+def _spread(values: list[float]) -> list[float]:
+    """Median, least and most."""
+    return [median(values), min(values), max(values)]
+
+
+def print_profile(name: str, loop: Loop, device: str, warmup: int) -> None:
+    """Where the time of a loop's steps goes, and on CUDA how much of it the GPU is busy."""
+    plain = window(loop, warmup, PROFILE_STEPS, device)
+    activities = [ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device == "cuda")
+    profiler = profile(activities=activities)
+
+    def report(step: int, _: float) -> None:
+        if step == warmup:
+            synchronize(device)
+            profiler.start()
+        elif step == warmup + PROFILE_STEPS:
+            synchronize(device)
+            profiler.stop()
+
+    loop(warmup + PROFILE_STEPS, report)
+    events = profiler.key_averages()
+    key = "self_device_time_total" if device == "cuda" else "self_cpu_time_total"
+    print(f"\n{name}, loop b, {PROFILE_STEPS} steps, {1e3 * plain / PROFILE_STEPS:.2f} ms a step")
+    print(events.table(sort_by=key, row_limit=PROFILE_ROWS, max_name_column_width=50))
+    if device == "cuda":
+        kernels = [e for e in events if e.device_type == DeviceType.CUDA and not e.is_user_annotation]
+        busy = sum(e.self_device_time_total for e in kernels) / 1e6
+        print(f"GPU busy {busy / plain:.1%}: its kernels' time over that of as many steps unprofiled")
+
+
+def rows_of(
+    name: str,
+    block: Block,
+    skeleton: Skeleton,
+    dataset: Dataset,
+    device: str,
+    rates: Rates,
+    options: argparse.Namespace,
+) -> list[dict[str, Any]]:
+    """What was measured of a block, a row a loop, or one row that says why nothing was."""
+    facts: dict[str, Any] = {"name": name, "code": str(block)}
+    try:
+        plan = plan_network(block, skeleton, dataset.image, len(dataset.classes))
+        facts |= {"params": plan.params, "flops": plan.flops, "batch": options.batch}
+        loops = loops_of(options.loops, plan, dataset, device, options)
+        return [facts | row for row in measured(loops, plan, device, rates, options)]
+    except Exception as error:  # the other blocks still count
+        return [facts | {"failed": f"{type(error).__name__}: {error}".splitlines()[0][:200]}]
+
+
+def _released(device: str) -> None:
+    """Memory of the block before is given back, also after an error that held on to it."""
+    gc.collect()
+    if device == "cuda":
+        torch.cuda.empty_cache()
+
+
+def _print_row(row: dict[str, Any]) -> None:
+    if "failed" in row:
+        print(f"{row['name']:15} skipped: {row['failed']}", flush=True)
+        return
+    speed, least, most = row["images_per_second"]
+    memory = f"{row['memory'] / 2**20:6,.0f} MiB" if row["memory"] else "         -"
+    ratios = "".join(
+        f"  {pair} {row[pair][0]:.2f} [{row[pair][1]:.2f}, {row[pair][2]:.2f}]"
+        for pair in ("/".join(pair) for pair in PAIRS)
+        if pair in row
+    )
+    print(
+        f"{row['name']:15} {row['loop']} {row['precision']:8}"
+        f" {speed:9,.0f} [{least:9,.0f}, {most:9,.0f}]"
+        f" {row['candidate_seconds']:9,.1f} s {row['flops_per_second'] / 1e9:10,.1f}"
+        f" {row['roofline_share']:8.1%} {memory}{ratios}",
+        flush=True,
+    )
+
+
+def _shown(rates: Rates) -> str:
+    peaks = ", ".join(f"{name} {peak / 1e9:,.0f}" for name, peak in rates.peaks.items())
+    return f"GFLOP/s {peaks}; copy {rates.bandwidth / 1e9:,.1f} GB/s"
+
+
+def _print_head(
+    rates: Rates, machine: str, dataset: Dataset, skeleton: Skeleton, options: argparse.Namespace
+) -> None:
+    print(f"{machine}; {_shown(rates)}")
+    print(
+        f"widths {skeleton.widths}, repeats {skeleton.repeats}, batch {options.batch},"
+        f" {options.rounds} rounds of {options.window} steps, {len(dataset.train)} images"
+    )
+    print(f"{'block':15} loop, format   images/s [least, most] {'a candidate':>15}", end="")
+    print("    GFLOP/s roofline     memory")
+
+
+def _print_medians(rows: list[dict[str, Any]]) -> None:
+    rows = [row for row in rows if "failed" not in row]
+    done = len({row["name"] for row in rows})
+    print(f"\nmedians over {done} blocks [least, most]")
+    for pair in ("/".join(pair) for pair in PAIRS):
+        if values := [row[pair][0] for row in rows if pair in row]:
+            print("{} {:.2f} [{:.2f}, {:.2f}]".format(pair, *_spread(values)))
+    for name in dict.fromkeys(row["loop"] for row in rows):
+        own = [row for row in rows if row["loop"] == name]
+        share = _spread([row["roofline_share"] for row in own])
+        seconds = _spread([row["candidate_seconds"] for row in own])
+        print("{}: share of the roofline {:.1%} [{:.1%}, {:.1%}]".format(name, *share), end="")
+        print(", a candidate {:,.1f} s [{:,.1f}, {:,.1f}]".format(*seconds))
+
+
+def _whole_numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="The evaluation's speed beside that of plain loops.")
+    parser.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    parser.add_argument("--precision", default="auto", choices=("auto", "float32", "bfloat16"))
+    parser.add_argument("--batch", type=int, default=128)
+    parser.add_argument("--widths", type=_whole_numbers, default=(16, 32, 64))
+    parser.add_argument("--repeats", type=_whole_numbers, default=(1,))
+    parser.add_argument("--max-flops", type=int, help="of random blocks, an image; else Block-QNN-S's")
+    parser.add_argument("--blocks", type=int, default=len(NAMED) + RANDOM, help="the first so many")
+    parser.add_argument("--loops", default="a,b,c")
+    parser.add_argument("--workers", type=int, default=0, help="processes of loop a's DataLoader")
+    parser.add_argument("--window", type=int, default=50, help="steps")
+    parser.add_argument("--warmup", type=int, default=10, help="steps before each window")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=50_000, help="of an epoch, and of the noise")
+    parser.add_argument("--epochs", type=int, default=12, help="of the projected candidate")
+    parser.add_argument("--data", help="FILE.npz with x_train uint8 [N, H, W, C] and y_train")
+    parser.add_argument("--out", type=Path, help="each finished row is added to this file as JSON")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="then no block is begun")
+    parser.add_argument("--profile", action="store_true", help=f"of loop b for {', '.join(PROFILED)}")
+    options = parser.parse_args(arguments)
+    options.loops = options.loops.split(",")
+    if not set(options.loops) <= set("abc") or min(options.warmup, options.window, options.rounds) < 1:
+        parser.error("loops are a, b and c; window, warmup and rounds are at least 1")
+    return options
+
+
+def main(arguments: list[str] | None = None) -> None:
+    begin = time.monotonic()
+    options = _options(arguments)
+    device = resolve_device(options.device)
+    options.precision = resolve_precision(options.precision, device)
+    if device == "cpu":
+        use_one_thread()
+    dataset = dataset_of(options.data, options.images)
+    if len(dataset.train) < options.batch:
+        raise SystemExit(f"{len(dataset.train)} images are less than a batch of {options.batch}")
+    skeleton = SKELETONS["cifar"].with_widths(options.widths).with_repeats(options.repeats)
+    image, classes = dataset.image, len(dataset.classes)
+    rates, machine = measured_rates(device), fingerprint(device)
+    _print_head(rates, machine, dataset, skeleton, options)
+    listed = dict(blocks(skeleton, image, classes, options.max_flops))
+    run: dict[str, Any] = rates._asdict() | {
+        "machine": machine,
+        "widths": skeleton.widths,
+        "repeats": skeleton.repeats,
+    }
+    rows: list[dict[str, Any]] = []
+    left_out = []
+    for name, block in list(listed.items())[: options.blocks]:
+        if time.monotonic() - begin > options.seconds:
+            left_out.append(name)
+            continue
+        found = rows_of(name, block, skeleton, dataset, device, rates, options)
+        _released(device)
+        for row in found:
+            _print_row(row)
+        if options.out:
+            with options.out.open("a") as file:
+                file.writelines(json.dumps(row | run) + "\n" for row in found)
+        rows += found
+    _print_medians(rows)
+    if left_out:
+        print(f"left out after {options.seconds:g} s: {', '.join(left_out)}")
+    print(f"the device at the end, if others used it meanwhile: {_shown(measured_rates(device))}")
+    for name in PROFILED if options.profile else ():
+        plan = plan_network(listed[name], skeleton, image, classes)
+        print_profile(name, _evaluation(plan, dataset, device, options), device, options.warmup)
+        _released(device)
+
+
+if __name__ == "__main__":
+    main()
