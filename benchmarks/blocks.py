@@ -5,8 +5,9 @@
 The data as benchmarks/outside/subset.py writes them. All blocks stand in the skeleton `cifar` with
 the widths 16/32/64, one block a stage; the hand-made ResNet has about the parameters of Block-QNN-S.
 The random blocks are the first five of a seeded draw with at most Block-QNN-S's FLOPs, the found one
-is the best of results/cifar100-search. The recipe is `modern` with these epochs. Every network is
-named here before it is trained; each model reads the test part once, after its last step. Each
+is the best of results/cifar100-search. The recipe is `modern` with these epochs; a training that breaks
+begins anew at 0.4 of the rate, as `train` does it. Every network is named here before it is trained;
+each model reads the test part once, after its last step. Each
 finished row goes to results/blocks.jsonl; the same command goes on. `--part 1/2` and `--part 2/2` are
 for two processes.
 """
@@ -15,7 +16,7 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from statistics import fmean, stdev
@@ -27,7 +28,7 @@ from torch import nn
 from blockqnn.config import RECIPES, DataSettings, Recipe
 from blockqnn.data.dataset import Dataset, load
 from blockqnn.evaluation.device import fingerprint, resolve_precision, use_one_thread
-from blockqnn.evaluation.train import fit, on_device, score
+from blockqnn.evaluation.train import Watch, fit, on_device, score
 from blockqnn.network.model import build
 from blockqnn.network.plan import SKELETONS, Limits, OverLimit, plan_network
 from blockqnn.report.rows import read
@@ -92,7 +93,7 @@ def main() -> None:
     for name, seed in order[part - 1 :: parts]:
         if (name, seed, options.epochs) not in {(r["name"], r["seed"], r["epochs"]) for r in _rows()}:
             contender, make = networks[name]
-            row = _measured(make(seed), dataset, recipe, seed)
+            row = _measured(make, dataset, recipe, seed)
             facts = {**contender._asdict(), "seed": seed, "epochs": options.epochs}
             with ROWS.open("a") as file:
                 file.write(json.dumps({**facts, **row}) + "\n")
@@ -117,15 +118,22 @@ def _networks(dataset: Dataset) -> Iterator[tuple[str, tuple[Contender, Any]]]:
     yield facts.name, (facts, resnet)
 
 
-def _measured(network: nn.Module, dataset: Dataset, recipe: Recipe, seed: int) -> dict[str, Any]:
+def _measured(
+    make: Callable[[int], nn.Module], dataset: Dataset, recipe: Recipe, seed: int
+) -> dict[str, Any]:
     begin = time.monotonic()
     training, validation = (on_device(p, dataset, "cpu") for p in (dataset.train, dataset.validation))
-    fitted = fit(network, training, recipe, learning_rate=recipe.learning_rate, seed=seed)
+    for restart in range(recipe.restarts + 1):
+        network, rate = make(seed), recipe.learning_rate * recipe.restart_factor**restart
+        watch = Watch(looks=20)
+        fitted = fit(network, training, recipe, learning_rate=rate, seed=seed, watch=watch)
+        if not fitted.stopped:
+            break
     return {
         "validation": score(network, validation, recipe.metric),
         "test": score(network, on_device(dataset.test, dataset, "cpu"), recipe.metric),
         "loss": fitted.loss,
-        "rate": recipe.learning_rate,
+        "rate": rate,
         "seconds": round(time.monotonic() - begin, 1),
         "date": time.strftime("%F"),
         "fingerprint": fingerprint("cpu"),

@@ -316,8 +316,9 @@ LATE = (80.0, math.nan)  # breaks after the judge
         ([BROKEN, BROKEN, BROKEN, POOR], "no_learning"),
         ([BROKEN] * 4, "non_finite"),
         ([POOR, POOR, POOR, BROKEN], "non_finite"),
-        ([LATE], "non_finite"),
-        ([POOR, LATE], "non_finite"),
+        ([LATE, GOOD], 1),
+        ([LATE] * 4, "non_finite"),
+        ([POOR, POOR, POOR, LATE], "non_finite"),
     ],
 )
 def test_the_rule_of_restarts(monkeypatch, attempts, expected):
@@ -406,6 +407,20 @@ def test_a_huge_learning_rate_is_non_finite():
     assert found.kind == "non_finite"
 
 
+def test_a_training_that_breaks_ends_at_the_next_look(monkeypatch):
+    original = train.learning_rate_at
+
+    def learning_rate_at(progress: float, *args: Any) -> float:
+        return 1e30 if progress == 0.5 else original(progress, *args)
+
+    monkeypatch.setattr(train, "learning_rate_at", learning_rate_at)
+    fitted = fit(
+        build(planned(), 0), parts()[0], QUICK, learning_rate=0.01, seed=0, watch=Watch(looks=5)
+    )
+    assert fitted.stopped
+    assert (fitted.steps, len(fitted.history)) == (12, 3)  # broken by step 11 of 20, a look each 4
+
+
 def test_a_network_that_the_last_step_breaks_is_non_finite(monkeypatch):
     # no later loss shows it: the accuracy would be that of always answering class 0
     original = train.learning_rate_at
@@ -414,7 +429,8 @@ def test_a_network_that_the_last_step_breaks_is_non_finite(monkeypatch):
         return 1e30 if progress == 19 / 20 else original(progress, *args)
 
     monkeypatch.setattr(train, "learning_rate_at", learning_rate_at)
-    found = train_with_restarts(planned(), *parts(), QUICK, chance=50.0, seed=0)
+    recipe = QUICK.model_copy(update={"restarts": 0})
+    found = train_with_restarts(planned(), *parts(), recipe, chance=50.0, seed=0)
     assert isinstance(found, Failure)
     assert found.kind == "non_finite"
 

@@ -1,4 +1,4 @@
-"""A network built and trained, anew with a lower rate while it does not learn (section 4.2)."""
+"""A network built and trained, anew at a lower rate while it learns nothing or breaks (section 4.2)."""
 
 import math
 from collections.abc import Callable
@@ -51,7 +51,8 @@ def train_with_restarts(
 
     After the first epoch, but not before `restart_after` steps, the validation accuracy must be
     above `chance` (percent); else training begins anew at `restart_factor` of the learning rate,
-    at most `restarts` times. Then the failure is `no_learning`, or `non_finite`. Where `chance` is
+    at most `restarts` times. Then the failure is `no_learning`, or `non_finite`. A training that breaks
+    later, with a loss or logits that are no numbers, begins anew in the same way. Where `chance` is
     below 0 whatever was learned counts. `deadline`, of the
     monotonic clock, ends it earlier; `looks` is how often the validation part is measured on the way.
     A training that `checkpoint` holds goes on. Without a validation part the training part shows
@@ -86,13 +87,12 @@ def train_with_restarts(
             start=start,
         )
         start = None
-        if not fitted.stopped:
-            percent = measured(network)
-            if not (math.isfinite(fitted.loss) and math.isfinite(percent)):
-                return Failure(kind="non_finite", detail=f"loss or logits after {fitted.steps} steps")
+        broken = not math.isfinite(fitted.loss)
+        if not (fitted.stopped or broken) and math.isfinite(percent := measured(network)):
             return Trained(network, percent, fitted.steps, restart, fitted.history)
-    if not math.isfinite(fitted.loss):
-        return Failure(kind="non_finite", detail=f"loss after {recipe.restarts} restarts")
+    if not (fitted.stopped and math.isfinite(fitted.loss)):
+        detail = f"loss or logits after {fitted.steps} steps and {recipe.restarts} restarts"
+        return Failure(kind="non_finite", detail=detail)
     return Failure(
         kind="no_learning", detail=f"not above {chance:.1f} % after {recipe.restarts} restarts"
     )

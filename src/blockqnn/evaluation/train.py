@@ -95,7 +95,7 @@ class Fitted:
     steps: int
     loss: float  # mean of the last steps since it was last looked at; not finite: training broke
     history: tuple[Point, ...] = ()
-    stopped: bool = False  # by the judge
+    stopped: bool = False  # by the judge, or since a look met a loss that is no number
 
 
 @dataclass
@@ -182,6 +182,8 @@ def fit(
         over = state.progress >= 1
         if int(before * watch.looks) < int(state.progress * watch.looks):
             looked(watch.look(counts) if watch.look else None)
+            if not math.isfinite(state.loss):
+                return Fitted(state.step, state.loss, tuple(state.history), stopped=True)
         if watch.judge and (state.step == judge_at or (over and state.step < judge_at)):
             if state.since:
                 looked(None)
