@@ -1,5 +1,6 @@
 """Which network is trained at last: the best blocks found and the known ones, in two rounds."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -22,9 +23,10 @@ _FIELDS = ((8, 5), (4, 3), (2, 2), (1, 0))  # (blocks of the search, sizes of th
 
 
 def select(session: Session, races: Races, skeleton: Skeleton, recipe: Recipe) -> None:
-    """First each block in the skeleton of the known networks; then the two best also wider and deeper.
+    """First each block in the skeleton of the known networks; then two also wider and deeper.
 
-    The second round takes twice as long for each network.
+    The two are the best block found and the best known one. The second round takes twice as long for
+    each network.
     """
     few, sizes = _field(session, races.workers)
     blocks = {name: str(ZOO[name]) for name in KNOWN}
@@ -33,11 +35,8 @@ def select(session: Session, races: Races, skeleton: Skeleton, recipe: Recipe) -
     first = [Entry(name, code, skeleton, recipe) for name, code in blocks.items()]
     share = len(first) / (len(first) + 4 * len(sizes))
     trained = races.round("selection", 0, first, max(2.0, share * session.until("selection")))
-    ranked = sorted(
-        (row for row in trained if row.accuracy is not None), key=lambda row: -(row.accuracy or 0.0)
-    )
     second = []
-    for row in ranked[:2]:
+    for row in _finalists(session.best(_known(trained)), session.best(_found(trained))):
         second += _sized(row, sizes, session)
     if second:
         races.round("selection", 1, second, max(2.0, session.until("selection")))
@@ -45,6 +44,9 @@ def select(session: Session, races: Races, skeleton: Skeleton, recipe: Recipe) -
 
 def winner(session: Session, workers: int) -> Row:
     """What is trained at last: the best block of the last round, in the size that suits the time.
+
+    A block found must be better than the best known one by more than the standard error of that
+    difference: what a known one does in a longer training is known.
 
     A round's jobs are far shorter than the final training, so they favour what learns fast, a small
     network. Therefore they choose the block alone; its size is the largest in which the final
@@ -56,12 +58,34 @@ def winner(session: Session, workers: int) -> Row:
     found = session.best(last) or session.best(rows)
     if found is None:
         raise RuntimeError("no network within the limits learned anything; there is no model")
+    known = session.best(_known(last))
+    if known and not _surely_better(found, known, session.journal.data.sizes[1]):
+        found = known
     ends = session.journal.ends
     seconds = (ends["training"] - ends["selection"]) * workers**_GAIN
     enough = [
         row for row in last if row.name == found.name and row.epochs / row.seconds * seconds >= _PASSES
     ]
     return max(enough, key=lambda row: row.params, default=found)
+
+
+def _known(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.name in KNOWN]
+
+
+def _found(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.name not in KNOWN]
+
+
+def _finalists(*best: Row | None) -> list[Row]:
+    """Those that learned, the better one first."""
+    return sorted(filter(None, best), key=lambda row: -(row.accuracy or 0.0))
+
+
+def _surely_better(one: Row, other: Row, images: int) -> bool:
+    """Whether one's lead is above the standard error of a difference of two shares of the images."""
+    a, b = ((row.accuracy or 0.0) / 100 for row in (one, other))
+    return a - b > math.sqrt((a * (1 - a) + b * (1 - b)) / images)
 
 
 def _field(session: Session, workers: int) -> tuple[int, Sequence[tuple[int, int]]]:

@@ -1,9 +1,11 @@
 """Which network the final training gets."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from blockqnn.automatic import selection
 from blockqnn.automatic.selection import _field, winner
 from blockqnn.automatic.shares import ends
 from blockqnn.config import RECIPES
@@ -32,7 +34,9 @@ def row(name, accuracy, *, stage="selection", number=1, params=100, epochs=10.0,
 def session(*rows, budget=1000.0):
     """A session whose final training has about 390 seconds."""
     return SimpleNamespace(
-        journal=SimpleNamespace(rows=rows, ends=ends(budget), budget=budget),
+        journal=SimpleNamespace(
+            rows=rows, ends=ends(budget), budget=budget, data=SimpleNamespace(sizes=(4000, 800, 1000))
+        ),
         rows=lambda stage: [r for r in rows if r.stage == stage],
         best=best_of,
     )
@@ -41,6 +45,34 @@ def session(*rows, budget=1000.0):
 def test_the_last_round_chooses_the_block():
     first, last = row("a", 90.0, number=0), [row("b", 70.0), row("c", 80.0)]
     assert winner(session(first, *last), 1) is last[1]
+
+
+def test_the_best_found_and_the_best_known_block_go_on(monkeypatch):
+    accuracies = {"resnet-like": 40.0, "block-qnn-s": 30.0, "trial 1": 70.0, "trial 2": 60.0}
+    entries = [SimpleNamespace(trial=n, code="(1,1,3,0,0) (2,7,0,0,0)") for n in (1, 2)]
+    run = SimpleNamespace(entries=lambda: entries)
+    monkeypatch.setattr(selection.runs, "read", lambda _: run)
+    monkeypatch.setattr(selection, "_field", lambda *_: (2, ((1, 1), (2, 1))))
+    monkeypatch.setattr(selection, "_sized", lambda row, sizes, _: [row.name] * len(sizes))
+    second = []
+
+    def round(_stage, number, entries, _seconds):
+        if number:
+            second.extend(entries)
+        return [row(e.name, accuracies[e.name]) for e in entries] if not number else []
+
+    known = session()
+    known.directory, known.until = Path(), lambda _: 100.0
+    races = SimpleNamespace(workers=2, round=round)
+    selection.select(known, races, SKELETONS["small"], RECIPES["modern"])
+    assert second == ["trial 1", "trial 1", "resnet-like", "resnet-like"]
+
+
+@pytest.mark.parametrize(("accuracy", "wins"), [(60.0, False), (62.0, False), (63.0, True)])
+def test_a_block_found_must_lead_by_more_than_the_noise(accuracy, wins):
+    # 800 images: the standard error of the difference is 2.4 points
+    known, found = row("resnet-like", 60.0), row("trial 3", accuracy)
+    assert winner(session(known, found), 1) is (found if wins else known)
 
 
 @pytest.mark.parametrize(("epochs", "larger"), [(10.0, True), (2.0, True), (0.5, False)])
