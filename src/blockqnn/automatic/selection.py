@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from blockqnn.automatic.baselines import KNOWN, epoch_seconds
 from blockqnn.automatic.race import Entry, Races
+from blockqnn.automatic.recipe_choice import standard_error
 from blockqnn.automatic.session import Session
 from blockqnn.config import Recipe
 from blockqnn.journal import Row
@@ -83,9 +84,9 @@ def _finalists(*best: Row | None) -> list[Row]:
 
 
 def _surely_better(one: Row, other: Row, images: int) -> bool:
-    """Whether one's lead is above the standard error of a difference of two shares of the images."""
-    a, b = ((row.accuracy or 0.0) / 100 for row in (one, other))
-    return a - b > math.sqrt((a * (1 - a) + b * (1 - b)) / images)
+    """Whether one's lead is above the standard error of the difference."""
+    a, b = (row.accuracy or 0.0 for row in (one, other))
+    return a - b > math.hypot(standard_error(a, images), standard_error(b, images))
 
 
 def _field(session: Session, workers: int) -> tuple[int, Sequence[tuple[int, int]]]:
