@@ -114,9 +114,9 @@ on the longest path. Errors are of the test part, in percent, ours with the devi
 a dash: not published, or not measured here.
 
 The paper's errors (table 3) come from 300 epochs of SGD with crops and flips, as `--preset
-paper-cifar` trains. `blockqnn train` without a preset trains 60 epochs by the recipe `modern`; our
-measurements are of the short training of the search (`early-stop`), of small networks and few images.
-None of these is comparable with another.
+paper-cifar` trains. `blockqnn train` without a preset trains 60 epochs by the recipe `modern`; ours are
+of that where they say so, else of the short training of the search (`early-stop`), of small networks and
+few images. Compare only errors of one data set and one recipe.
 """
     rows = [
         (
