@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from blockqnn.network.model import BlockModule, Network, build
-from blockqnn.network.ops import Cell
+from blockqnn.network.ops import BatchNorm, Cell
 from blockqnn.network.plan import SKELETONS, Image, NetworkPlan, Skeleton, plan_network
 from blockqnn.space.code import parse
 from blockqnn.space.zoo import ZOO
@@ -146,7 +146,7 @@ def test_values_that_nobody_reads_any_more_are_let_go():
 
 def test_the_stem_does_not_rectify_the_image():
     network = build(planned("(1,4,0,0,0)"), 0)
-    assert [type(module) for module in network.stem] == [nn.Conv2d, nn.BatchNorm2d]
+    assert [type(module) for module in network.stem] == [nn.Conv2d, BatchNorm]
     conv = network.stem[0]
     assert (conv.kernel_size, conv.padding, conv.stride) == ((3, 3), (1, 1), (1, 1))
     assert conv.bias is None
@@ -156,7 +156,7 @@ def test_the_stem_does_not_rectify_the_image():
 
 def test_the_second_convolution_of_a_stem_is_a_cell():
     network = build(planned("(1,4,0,0,0)", SKELETONS["imagenet"].with_widths((2, 2, 2, 2)), side=32), 0)
-    kinds = [nn.Conv2d, nn.BatchNorm2d, nn.MaxPool2d, Cell, nn.MaxPool2d]
+    kinds = [nn.Conv2d, BatchNorm, nn.MaxPool2d, Cell, nn.MaxPool2d]
     assert [type(module) for module in network.stem] == kinds
     assert network.stem(drawn(1, 1, 32, 32)).shape == (1, 2, 8, 8)
 

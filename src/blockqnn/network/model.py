@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from blockqnn.errors import InputError
-from blockqnn.network.ops import Cell, layer_name, module_of
+from blockqnn.network.ops import BatchNorm, Cell, layer_name, module_of
 from blockqnn.network.plan import STEM_KERNEL, BlockPlan, NetworkPlan
 from blockqnn.space.operation import OwnOp
 
@@ -62,7 +62,7 @@ class Network(nn.Module):
                 stem.append(nn.MaxPool2d(2))
             elif not stem:  # nothing to rectify in an image
                 conv = nn.Conv2d(layer.in_channels, layer.channels, STEM_KERNEL, padding=1, bias=False)
-                stem += [conv, nn.BatchNorm2d(layer.channels)]
+                stem += [conv, BatchNorm(layer.channels)]
             else:
                 stem.append(Cell(STEM_KERNEL, layer.in_channels, layer.channels))
         self.stem = nn.Sequential(*stem)
