@@ -40,7 +40,8 @@ from torch.profiler import ProfilerActivity, profile
 from blockqnn.config import Augmentation, Recipe
 from blockqnn.data.dataset import Dataset, Part
 from blockqnn.evaluation.device import fingerprint, resolve_device, resolve_precision, use_one_thread
-from blockqnn.evaluation.train import Watch, fit, on_device
+from blockqnn.evaluation.images import on_device
+from blockqnn.evaluation.train import Watch, fit
 from blockqnn.network.model import build
 from blockqnn.network.plan import (
     SKELETONS,

@@ -25,8 +25,8 @@ from scipy.stats import spearmanr
 from blockqnn.config import PRESETS, DataSettings, Recipe
 from blockqnn.data.dataset import Dataset, Part, load
 from blockqnn.evaluation.device import fingerprint, use_one_thread
+from blockqnn.evaluation.images import on_device
 from blockqnn.evaluation.restarts import train_with_restarts
-from blockqnn.evaluation.train import on_device
 from blockqnn.network.plan import SKELETONS, Limits, OverLimit, plan_network
 from blockqnn.records import Failure
 from blockqnn.seeds import generator

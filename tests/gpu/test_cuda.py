@@ -15,7 +15,8 @@ from blockqnn.data.dataset import Dataset, load
 from blockqnn.evaluation.checkpoint import Checkpoint
 from blockqnn.evaluation.device import resolve_device, resolve_precision
 from blockqnn.evaluation.early_stop import EarlyStopEvaluator
-from blockqnn.evaluation.train import Watch, fit, on_device, score
+from blockqnn.evaluation.images import on_device
+from blockqnn.evaluation.train import Watch, fit, score
 from blockqnn.network.model import build
 from blockqnn.network.plan import SKELETONS, Image, plan_network
 from blockqnn.records import Failure, Measurement, Task

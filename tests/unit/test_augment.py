@@ -7,7 +7,8 @@ from torch import Tensor
 
 from blockqnn.config import Augmentation, Recipe
 from blockqnn.evaluation.augment import moved, repainted
-from blockqnn.evaluation.train import DevicePart, fit
+from blockqnn.evaluation.images import DevicePart
+from blockqnn.evaluation.train import fit
 from blockqnn.network.model import build
 from stripes import planned
 

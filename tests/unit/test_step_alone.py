@@ -15,7 +15,8 @@ from torch.utils._pytree import tree_leaves
 
 from blockqnn.config import Augmentation, Recipe
 from blockqnn.evaluation import augment, train
-from blockqnn.evaluation.train import DevicePart, Watch, fit
+from blockqnn.evaluation.images import DevicePart
+from blockqnn.evaluation.train import Watch, fit
 from blockqnn.network.model import Network
 from blockqnn.network.plan import SKELETONS, Image, plan_network
 from blockqnn.space.zoo import ZOO
