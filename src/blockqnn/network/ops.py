@@ -23,7 +23,7 @@ class BatchNorm(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         out = super().forward(x)
         if self.training and out.requires_grad:
-            out.register_hook(_in_one_piece)
+            out.register_hook(_in_one_piece)  # type: ignore[no-untyped-call, unused-ignore]
         return out
 
 
