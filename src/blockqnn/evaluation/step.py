@@ -15,8 +15,8 @@ from blockqnn.evaluation.images import DevicePart, class_weights
 class Step:
     """Shows a batch of the part to the network and lets the optimizer move the weights.
 
-    `total` grows by the batch's mean loss. With `cached` a weight is brought to bfloat16 once a step, not
-    once for each of its uses, which a captured graph does not bear.
+    `total` grows by the batch's mean loss. With `cached` autocast keeps the bfloat16 copy of a weight
+    for its next use, which a captured graph does not bear.
     """
 
     network: nn.Module

@@ -17,7 +17,7 @@ from blockqnn.evaluation.checkpoint import Checkpoint
 from blockqnn.evaluation.images import DevicePart
 from blockqnn.evaluation.length import Length
 from blockqnn.evaluation.optimizer import learning_rate_at, optimizer_of, set_rate
-from blockqnn.evaluation.step import Step, step_of
+from blockqnn.evaluation.step import step_of
 from blockqnn.seeds import derive
 
 _EVALUATION_BATCH = 128  # the activations of a wide block are what fills a worker's memory
@@ -129,9 +129,8 @@ def fit(
         state.since = 0
 
     network.train()
-    step: Step | Captured = step_of(network, part, recipe, optimizer, total, cached=not captured)
-    if captured:
-        step = Captured(step, min(recipe.batch, len(part)), varied)
+    plain = step_of(network, part, recipe, optimizer, total, cached=not captured)
+    step = Captured(plain, min(recipe.batch, len(part)), varied) if captured else plain
     while state.progress < 1:
         set_rate(optimizer, learning_rate_at(state.progress, recipe, learning_rate))
         begin = state.step % per_epoch * recipe.batch
