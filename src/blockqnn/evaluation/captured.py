@@ -19,8 +19,8 @@ def obstacle(device: torch.device) -> str:
 class Captured:
     """Does what the step does, for batches of one size; another size is done step by step.
 
-    Nothing of the warm-up is left: weights, BN's statistics, the optimizer's state and the loss are put back.
-    The step must be made with `cached=False`, its optimizer with `capturable=True`.
+    Nothing of the warm-up is left: weights, BN's statistics, the optimizer's state and the loss are put
+    back. The step must be made with `cached=False`, its optimizer with `capturable=True`.
     """
 
     def __init__(self, step: Step, batch: int, varied: bool) -> None:
@@ -29,7 +29,7 @@ class Captured:
         self._index = torch.zeros(batch, dtype=torch.long, device=device)
         self._chances = torch.zeros(8, batch, device=device) if varied else None
         before = _state(step)
-        side = torch.cuda.Stream()
+        side = torch.cuda.Stream()  # type: ignore[no-untyped-call, unused-ignore]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
             for _ in range(_WARM):
