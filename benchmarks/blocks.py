@@ -28,7 +28,8 @@ from torch import nn
 from blockqnn.config import RECIPES, DataSettings, Recipe
 from blockqnn.data.dataset import Dataset, load
 from blockqnn.evaluation.device import fingerprint, resolve_precision, use_one_thread
-from blockqnn.evaluation.train import Watch, fit, on_device, score
+from blockqnn.evaluation.images import on_device
+from blockqnn.evaluation.train import Watch, fit, score
 from blockqnn.network.model import build
 from blockqnn.network.plan import SKELETONS, Limits, OverLimit, plan_network
 from blockqnn.report.rows import read

@@ -7,8 +7,9 @@ Each block of a frozen list, five with a name and 15 random ones, is trained in 
     a  a DataLoader with per-sample transforms, float32, default layout, Adam, `.item()` each step
     b  `fit` with the early-stop recipe: the search's own training
     c  loop a on tensors in the device's memory, whole batches varied there, no `.item()`
+    d  loop b whose step a CUDA graph repeats, if --loops asks for it
 
-All three shift and flip the images. Windows of equally many steps of the three take turns, each
+All shift and flip the images. Windows of equally many steps of them take turns, each
 after warm-up steps; the device is waited for only at a window's borders. A row tells images a second
 (median of the windows, least and most), projected seconds of a candidate (training alone), achieved
 FLOP/s (forward and backward, 3 times the plan's FLOPs, which are 2 a multiply-add of convolutions and
@@ -40,7 +41,8 @@ from torch.profiler import ProfilerActivity, profile
 from blockqnn.config import Augmentation, Recipe
 from blockqnn.data.dataset import Dataset, Part
 from blockqnn.evaluation.device import fingerprint, resolve_device, resolve_precision, use_one_thread
-from blockqnn.evaluation.train import Watch, fit, on_device
+from blockqnn.evaluation.images import on_device
+from blockqnn.evaluation.train import Watch, fit
 from blockqnn.network.model import build
 from blockqnn.network.plan import (
     SKELETONS,
@@ -64,7 +66,7 @@ RANDOM, LAYERS = 15, 23
 PROFILED, PROFILE_STEPS, PROFILE_ROWS = ("block-qnn-s", "random 1"), 20, 15
 CLASSES = 10
 IMAGE = Image(3, 32, 32)
-PAIRS = (("b", "a"), ("b", "c"))
+PAIRS = (("b", "a"), ("b", "c"), ("d", "a"), ("d", "b"))
 
 
 def blocks(
@@ -112,6 +114,7 @@ def loops_of(
     make: dict[str, Callable[[], Loop]] = {
         "a": lambda: with_loader(_plain(plan, device), dataset, device, options.batch, options.workers),
         "b": lambda: _evaluation(plan, dataset, device, options),
+        "d": lambda: _evaluation(plan, dataset, device, options, captured=True),
         "c": lambda: in_memory(_plain(plan, device), dataset, device, options.batch),
     }
     return {name: make[name]() for name in names}
@@ -125,7 +128,14 @@ def _plain(plan: NetworkPlan, device: str) -> nn.Module:
     return network.to(device)
 
 
-def _evaluation(plan: NetworkPlan, dataset: Dataset, device: str, options: argparse.Namespace) -> Loop:
+def _evaluation(
+    plan: NetworkPlan,
+    dataset: Dataset,
+    device: str,
+    options: argparse.Namespace,
+    *,
+    captured: bool = False,
+) -> Loop:
     network, part = build(plan, seed=0).to(device), on_device(dataset.train, dataset, device)
     how = Augmentation(shift=PADDING / dataset.image.height, flip=True)
     recipe = Recipe(batch=options.batch, precision=options.precision, augmentation=how)
@@ -139,6 +149,7 @@ def _evaluation(plan: NetworkPlan, dataset: Dataset, device: str, options: argpa
             learning_rate=recipe.learning_rate,
             seed=0,
             watch=Watch(report=report),
+            captured=captured,
         )
 
     return loop
@@ -185,11 +196,12 @@ def measured(
     rows = []
     for name in names:
         speed = median(speeds[name])
-        step = counted(loops[name], device, rates)
+        # a graph is not dispatched: its step is that of loop b
+        step = counted(loops["b" if name == "d" else name], device, rates)
         rows.append(
             {
                 "loop": name,
-                "precision": options.precision if name == "b" else "float32",
+                "precision": options.precision if name in "bd" else "float32",
                 "images_per_second": _spread(speeds[name]),
                 "candidate_seconds": options.epochs * options.images / speed,
                 "flops_per_second": 3 * plan.flops * speed,
@@ -345,8 +357,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--profile", action="store_true", help=f"of loop b for {', '.join(PROFILED)}")
     options = parser.parse_args(arguments)
     options.loops = options.loops.split(",")
-    if not set(options.loops) <= set("abc") or min(options.warmup, options.window, options.rounds) < 1:
-        parser.error("loops are a, b and c; window, warmup and rounds are at least 1")
+    if not set(options.loops) <= set("abcd") or min(options.warmup, options.window, options.rounds) < 1:
+        parser.error("loops are a, b, c and d; window, warmup and rounds are at least 1")
+    if "d" in options.loops and "b" not in options.loops:
+        parser.error("loop d is measured beside loop b")
     return options
 
 

@@ -28,7 +28,8 @@ from blockqnn.config import RECIPES, DataSettings, Recipe, changed
 from blockqnn.data.dataset import Dataset, Part, load
 from blockqnn.evaluation.checkpoint import Checkpoint
 from blockqnn.evaluation.device import fingerprint, resolve_device, resolve_precision
-from blockqnn.evaluation.train import Watch, batches_per_epoch, fit, on_device, score
+from blockqnn.evaluation.images import on_device
+from blockqnn.evaluation.train import Watch, batches_per_epoch, fit, score
 from blockqnn.network.model import build
 from blockqnn.network.plan import SKELETONS, plan_network
 from blockqnn.space.code import parse

@@ -23,8 +23,8 @@ import numpy as np
 from blockqnn.config import RECIPES, Augmentation, DataSettings, Recipe
 from blockqnn.data.dataset import Dataset, load
 from blockqnn.evaluation.device import fingerprint, resolve_precision, use_one_thread
+from blockqnn.evaluation.images import on_device
 from blockqnn.evaluation.restarts import train_with_restarts
-from blockqnn.evaluation.train import on_device
 from blockqnn.network.plan import SKELETONS, NetworkPlan, plan_network
 from blockqnn.records import Failure
 from blockqnn.space.zoo import ZOO

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from blockqnn.data.dataset import Dataset, Part
-from blockqnn.evaluation.train import DevicePart, on_device
+from blockqnn.evaluation.images import DevicePart, on_device
 from blockqnn.network.plan import NetworkPlan, Skeleton, plan_network
 from blockqnn.space.code import parse
 

@@ -21,7 +21,8 @@ from torch import Tensor, nn
 
 from blockqnn.config import DataSettings
 from blockqnn.data.dataset import Dataset, Part, load
-from blockqnn.evaluation.train import DevicePart, score
+from blockqnn.evaluation.images import DevicePart
+from blockqnn.evaluation.train import score
 
 THREADS = 2
 BATCH = 32

@@ -2,7 +2,8 @@
 
 import torch
 
-from blockqnn.evaluation.train import on_device, score
+from blockqnn.evaluation.images import on_device
+from blockqnn.evaluation.train import score
 
 
 def one_cycle(network, dataset, task):

@@ -1,5 +1,6 @@
 """On a CUDA GPU: the code that the CPU runs, with another device. Skipped where there is none."""
 
+import gc
 import json
 import math
 from collections.abc import Iterator
@@ -15,7 +16,8 @@ from blockqnn.data.dataset import Dataset, load
 from blockqnn.evaluation.checkpoint import Checkpoint
 from blockqnn.evaluation.device import resolve_device, resolve_precision
 from blockqnn.evaluation.early_stop import EarlyStopEvaluator
-from blockqnn.evaluation.train import Watch, fit, on_device, score
+from blockqnn.evaluation.images import on_device
+from blockqnn.evaluation.train import Watch, fit, score
 from blockqnn.network.model import build
 from blockqnn.network.plan import SKELETONS, Image, plan_network
 from blockqnn.records import Failure, Measurement, Task
@@ -74,6 +76,43 @@ def test_twenty_steps_are_those_of_the_cpu(digits, optimizer):
             losses.append(fit(network, part, recipe, learning_rate=0.003, seed=1).loss)
     assert losses[0] < math.log(10) + 1
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd"])
+def test_captured_steps_are_those_one_by_one(digits, optimizer):
+    """float32, 45 steps of which three end an epoch with a smaller batch."""
+    recipe = Recipe(
+        steps=45,
+        batch=96,
+        optimizer=optimizer,
+        learning_rate=0.003,
+        augmentation=EVERYTHING,
+        average=0.9,
+    )
+    plan = plan_network(ZOO["resnet-like"], SKELETONS["small"], digits.image, 10)
+    part = on_device(digits.train, digits, "cuda")
+    fitted, networks = [], []
+    with exact():
+        for captured in (False, True):
+            networks.append(build(plan, seed=0).to("cuda"))
+            fitted.append(
+                fit(networks[-1], part, recipe, learning_rate=0.003, seed=1, captured=captured)
+            )
+    assert fitted[1].loss == pytest.approx(fitted[0].loss, rel=1e-4)
+    for one, other in zip(*(network.state_dict().values() for network in networks), strict=True):
+        assert torch.allclose(one.float(), other.float(), rtol=1e-2, atol=1e-3)
+
+
+def test_what_a_captured_training_held_is_free_afterwards(digits):
+    recipe = Recipe(steps=5, batch=64)
+    plan = plan_network(ZOO["block-qnn-a"], SKELETONS["small"], digits.image, 10)
+    part = on_device(digits.train, digits, "cuda")
+    held = []
+    for _ in range(4):
+        fit(build(plan, seed=0).to("cuda"), part, recipe, learning_rate=0.001, seed=0, captured=True)
+        gc.collect()
+        held.append(torch.cuda.memory_allocated())
+    assert held[-1] <= held[0]
 
 
 def test_nothing_waits_for_the_gpu_inside_an_epoch(digits):

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 
 from blockqnn.config import Augmentation, Recipe
-from blockqnn.evaluation.augment import moved, repainted
-from blockqnn.evaluation.train import DevicePart, fit
+from blockqnn.evaluation.augment import Chances, draw, moved, repainted
+from blockqnn.evaluation.images import DevicePart
+from blockqnn.evaluation.train import fit
 from blockqnn.network.model import build
 from stripes import planned
 
@@ -18,13 +19,17 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+def chances(count: int, seed: int = 0) -> Chances:
+    return Chances(*draw(count, generator(seed)))
+
+
 def noise(count: int, height: int = 8, width: int = 8, channels: int = 3) -> Tensor:
     return torch.randint(0, 256, (count, height, width, channels), generator=generator(1)).byte()
 
 
 def copies(image: Tensor, count: int, how: Augmentation, seed: int = 0) -> Tensor:
     """One image, moved again and again."""
-    return moved(image[None], torch.zeros(count, dtype=torch.long), how, generator(seed))
+    return moved(image[None], torch.zeros(count, dtype=torch.long), how, chances(count, seed))
 
 
 def numbered(side: int) -> Tensor:
@@ -38,7 +43,7 @@ def numbered(side: int) -> Tensor:
 
 def test_zero_settings_give_the_images_at_the_index():
     images, index = noise(5), torch.tensor([3, 0, 3])
-    assert torch.equal(moved(images, index, NOTHING, generator()), images[index])
+    assert torch.equal(moved(images, index, NOTHING, chances(3)), images[index])
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -47,7 +52,7 @@ def test_any_size_stays_and_uint8_stays(height, width, channels):
     images = noise(6, height, width, channels)
     before = images.clone()
     how = Augmentation(shift=0.4, zoom=0.4, flip=True)
-    found = moved(images, torch.arange(6), how, generator())
+    found = moved(images, torch.arange(6), how, chances(6))
     assert found.dtype == torch.uint8
     assert found.shape == images.shape
     assert torch.equal(images, before)
@@ -78,7 +83,7 @@ def test_a_shift_mirrors_at_the_border(height, width):
 
 def test_a_flip_is_a_mirror_image_in_half_of_the_cases():
     images = noise(4000, 4, 5)
-    found = moved(images, torch.arange(4000), Augmentation(flip=True), generator())
+    found = moved(images, torch.arange(4000), Augmentation(flip=True), chances(4000))
     same = (found == images).flatten(1).all(1)
     mirrored = (found == images.flip(2)).flatten(1).all(1)
     assert (same ^ mirrored).all()
@@ -108,15 +113,15 @@ def test_each_image_is_moved_in_its_own_way():
         assert len({one.numpy().tobytes() for one in found}) >= (2 if how.flip else 20)
 
 
-def test_the_generator_alone_decides():
+def test_the_chances_alone_decide():
     images, index = noise(9), torch.arange(9)
     how = Augmentation(shift=0.3, zoom=0.3, flip=True, erase=0.4, color=0.3)
 
     def varied(seed: int, global_seed: int) -> Tensor:
         torch.manual_seed(global_seed)
-        source = generator(seed)
-        pixels = moved(images, index, how, source)
-        return repainted(pixels.permute(0, 3, 1, 2).float(), how, source)
+        drawn = chances(9, seed)
+        pixels = moved(images, index, how, drawn)
+        return repainted(pixels.permute(0, 3, 1, 2).float(), how, drawn)
 
     with torch.random.fork_rng():
         assert torch.equal(varied(3, 10), varied(3, 20))
@@ -128,7 +133,7 @@ def test_the_generator_alone_decides():
 
 def test_zero_settings_repaint_nothing():
     images = torch.rand(3, 2, 4, 5)
-    assert torch.equal(repainted(images, NOTHING, generator()), images)
+    assert torch.equal(repainted(images, NOTHING, chances(3)), images)
 
 
 @pytest.mark.parametrize(
@@ -137,7 +142,7 @@ def test_zero_settings_repaint_nothing():
 def test_an_erased_square_lies_inside_or_over_the_border(height, width, share, side):
     count = 2000
     images = torch.ones(count, 3, height, width)
-    found = repainted(images, Augmentation(erase=share), generator())
+    found = repainted(images, Augmentation(erase=share), chances(count))
     assert (images == 1).all()  # a new tensor
     gone = found == 0
     assert (gone | (found == 1)).all()
@@ -168,7 +173,7 @@ def test_color_changes_contrast_and_brightness_of_each_image():
     count, most = 200, 0.3
     images = torch.randn(count, 3, 4, 4, generator=generator(5))
     before = images.clone()
-    found = repainted(images, Augmentation(color=most), generator())
+    found = repainted(images, Augmentation(color=most), chances(count))
     assert torch.equal(images, before)
     x, y = images.flatten(1), found.flatten(1)
     contrast = (y[:, 1] - y[:, 0]) / (x[:, 1] - x[:, 0])
@@ -183,7 +188,7 @@ def test_color_changes_contrast_and_brightness_of_each_image():
 
 
 def test_what_is_erased_is_grey_whatever_its_colour():
-    found = repainted(torch.ones(50, 1, 8, 8), Augmentation(erase=0.5, color=0.2), generator())
+    found = repainted(torch.ones(50, 1, 8, 8), Augmentation(erase=0.5, color=0.2), chances(50))
     assert (found == 0).flatten(1).any(1).all()
     assert (found != 0).flatten(1).any(1).all()
 

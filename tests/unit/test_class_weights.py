@@ -8,7 +8,8 @@ from torch import nn
 from blockqnn.config import Recipe
 from blockqnn.data.dataset import Part
 from blockqnn.evaluation import metrics
-from blockqnn.evaluation.train import DevicePart, class_weights, confusions, fit
+from blockqnn.evaluation.images import DevicePart, class_weights
+from blockqnn.evaluation.train import confusions, fit
 from blockqnn.network.model import build
 from stripes import planned
 

@@ -14,8 +14,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from blockqnn.config import Augmentation, Recipe
-from blockqnn.evaluation import augment, train
-from blockqnn.evaluation.train import DevicePart, Watch, fit
+from blockqnn.evaluation import train
+from blockqnn.evaluation.images import DevicePart
+from blockqnn.evaluation.step import Step
+from blockqnn.evaluation.train import Watch, fit
 from blockqnn.network.model import Network
 from blockqnn.network.plan import SKELETONS, Image, plan_network
 from blockqnn.space.zoo import ZOO
@@ -40,7 +42,7 @@ class Journeys(TorchDispatchMode):
         return result
 
 
-def plain_sgd(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def plain_sgd(network: nn.Module, recipe: Recipe, **_: Any) -> torch.optim.Optimizer:
     """The fused one has no `meta` form."""
     return torch.optim.SGD(network.parameters(), momentum=recipe.momentum, nesterov=True)
 
@@ -80,14 +82,17 @@ def test_nothing_is_read_back_and_only_an_epochs_order_is_waited_for(journeys):
 
 
 def test_what_is_sent_in_a_step_and_waited_for_is_seen(journeys, monkeypatch):
-    def waiting(generator: torch.Generator, device: torch.device, *shape: int) -> torch.Tensor:
-        return torch.rand(shape, generator=generator).to(device)
+    original = Step.__call__
 
-    monkeypatch.setattr(augment, "_drawn", waiting)
+    def waiting(self: Step, index: torch.Tensor, _: torch.Tensor | None) -> None:
+        original(self, index, torch.zeros(8, len(index)).to(index.device))
+
+    monkeypatch.setattr(Step, "__call__", waiting)
     assert trained(journeys)[0] > 1
 
 
 def test_what_reads_a_value_is_seen(journeys, monkeypatch):
-    monkeypatch.setattr(train, "_shown", lambda part, index, *_: part.batch(index[index > 3]))
+    shown = lambda self, index, _: self.part.batch(index[index > 3])  # noqa: E731
+    monkeypatch.setattr(Step, "_shown", shown)
     with pytest.raises(Exception, match="meta"):
         trained(journeys)

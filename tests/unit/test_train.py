@@ -17,18 +17,10 @@ from blockqnn.data.dataset import Part, load
 from blockqnn.errors import InputError
 from blockqnn.evaluation import early_stop, restarts, train
 from blockqnn.evaluation.early_stop import EarlyStopEvaluator, make_evaluator
+from blockqnn.evaluation.images import DevicePart, on_device
 from blockqnn.evaluation.optimizer import learning_rate_at
 from blockqnn.evaluation.restarts import Trained, train_with_restarts
-from blockqnn.evaluation.train import (
-    DevicePart,
-    Fitted,
-    Watch,
-    batches_per_epoch,
-    fit,
-    on_device,
-    score,
-    total_steps,
-)
+from blockqnn.evaluation.train import Fitted, Watch, batches_per_epoch, fit, score, total_steps
 from blockqnn.network.model import build
 from blockqnn.records import Failure, Measurement, Task
 from stripes import CONV, SKELETON, equal, parts, planned, stripes, weights

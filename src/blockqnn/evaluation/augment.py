@@ -1,37 +1,50 @@
 """Training images varied at random, a whole batch at once, on the device where they lie."""
 
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
 from blockqnn.config import Augmentation
 
 
-def moved(images: Tensor, index: Tensor, how: Augmentation, generator: torch.Generator) -> Tensor:
+class Chances(NamedTuple):
+    """By what each image of a batch is varied: numbers in 0..1, each of shape [B]."""
+
+    zoom: Tensor
+    down: Tensor
+    right: Tensor
+    flip: Tensor
+    contrast: Tensor
+    brightness: Tensor
+    erased_down: Tensor
+    erased_right: Tensor
+
+
+def draw(count: int, generator: torch.Generator) -> Tensor:
+    """The chances of so many images, [8, B], on the CPU: the same for every device."""
+    return torch.rand(len(Chances._fields), count, generator=generator)
+
+
+def moved(images: Tensor, index: Tensor, how: Augmentation, chances: Chances) -> Tensor:
     """The images [B, H, W, C] at `index`, each zoomed, shifted and flipped in its own way.
 
     Pixels are picked (nearest), so uint8 stays uint8; what lies beyond a border is mirrored.
     """
-    count, (height, width) = len(index), images.shape[1:3]
-    device = images.device
-    zoom = 1 - how.zoom * _drawn(generator, device, count, 1)
+    height, width = images.shape[1:3]
+    zoom = 1 - how.zoom * chances.zoom[:, None]
 
-    def picked(side: int) -> Tensor:
+    def picked(side: int, chance: Tensor) -> Tensor:
         middle = (side - 1) / 2
         reach = how.shift * side + (1 - zoom) * middle  # what zoom leaves out may be anywhere
-        offset = (2 * _drawn(generator, device, count, 1) - 1) * reach
-        places = (torch.arange(side, device=device) - middle) * zoom + middle + offset
+        offset = (2 * chance[:, None] - 1) * reach
+        places = (torch.arange(side, device=images.device) - middle) * zoom + middle + offset
         return _mirrored(places.round().long(), side)
 
-    rows, columns = picked(height), picked(width)
+    rows, columns = picked(height, chances.down), picked(width, chances.right)
     if how.flip:
-        flipped = _drawn(generator, device, count, 1) < 0.5
-        columns = torch.where(flipped, width - 1 - columns, columns)
+        columns = torch.where(chances.flip[:, None] < 0.5, width - 1 - columns, columns)
     return images[index[:, None, None], rows[:, :, None], columns[:, None, :]]
-
-
-def _drawn(generator: torch.Generator, device: torch.device, *shape: int) -> Tensor:
-    """Numbers in 0..1, the same on every device; sent without waiting for what it computes."""
-    return torch.rand(shape, generator=generator).to(device, non_blocking=True)
 
 
 def _mirrored(places: Tensor, side: int) -> Tensor:
@@ -40,20 +53,20 @@ def _mirrored(places: Tensor, side: int) -> Tensor:
     return (last - (last - places.abs()).abs()).clamp(0, last)
 
 
-def repainted(images: Tensor, how: Augmentation, generator: torch.Generator) -> Tensor:
+def repainted(images: Tensor, how: Augmentation, chances: Chances) -> Tensor:
     """Normalised images [B, C, H, W] with other contrast and brightness, and a square erased."""
-    count, _, height, width = images.shape
+    height, width = images.shape[2:]
     device = images.device
-
-    def uniform() -> Tensor:
-        return _drawn(generator, device, count, 1, 1, 1)
-
     if how.color:
-        contrast, brightness = 1 + how.color * (2 * uniform() - 1), how.color * (2 * uniform() - 1)
-        images = images * contrast + brightness
+        contrast, brightness = (
+            how.color * (2 * chance[:, None, None, None] - 1)
+            for chance in (chances.contrast, chances.brightness)
+        )
+        images = images * (1 + contrast) + brightness
     if how.erase:
         reach = how.erase * min(height, width) / 2
-        rows = torch.arange(height, device=device)[:, None] + 0.5 - uniform() * height
-        columns = torch.arange(width, device=device) + 0.5 - uniform() * width
+        down, right = (c[:, None, None, None] for c in (chances.erased_down, chances.erased_right))
+        rows = torch.arange(height, device=device)[:, None] + 0.5 - down * height
+        columns = torch.arange(width, device=device) + 0.5 - right * width
         images = images.masked_fill((rows.abs() <= reach) & (columns.abs() <= reach), 0.0)
     return images

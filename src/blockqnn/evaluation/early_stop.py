@@ -9,9 +9,9 @@ from blockqnn.config import Settings
 from blockqnn.data.dataset import Dataset, load
 from blockqnn.errors import InputError
 from blockqnn.evaluation.device import fingerprint, use_one_thread
+from blockqnn.evaluation.images import on_device
 from blockqnn.evaluation.own import OwnEvaluator, seed_all
 from blockqnn.evaluation.restarts import train_with_restarts
-from blockqnn.evaluation.train import on_device
 from blockqnn.network.plan import plan_network
 from blockqnn.plugins import load as load_plugins
 from blockqnn.records import Failure, Measurement, Task

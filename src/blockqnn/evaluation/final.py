@@ -4,7 +4,8 @@ from typing import Any
 
 from blockqnn.data.dataset import Dataset
 from blockqnn.evaluation import metrics
-from blockqnn.evaluation.train import confusions, on_device
+from blockqnn.evaluation.images import on_device
+from blockqnn.evaluation.train import confusions
 from blockqnn.network.model import Network
 
 

@@ -3,24 +3,41 @@
 import math
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from blockqnn.config import Recipe
 
 
-def optimizer_of(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimizer; its learning rate is set before each step."""
+def optimizer_of(
+    network: nn.Module, recipe: Recipe, *, capturable: bool = False
+) -> torch.optim.Optimizer:
+    """The recipe's optimizer; `set_rate` sets its learning rate before each step.
+
+    With `capturable` the rate and the count of steps lie on the device, as a captured step needs them.
+    """
     decay = recipe.weight_decay
+    device = next(network.parameters()).device
+    rate: float | Tensor = torch.zeros((), device=device) if capturable else 1e-3
     if recipe.optimizer == "sgd":
         return torch.optim.SGD(
             network.parameters(),
+            lr=rate,
             momentum=recipe.momentum,
             nesterov=recipe.nesterov and recipe.momentum > 0,
             weight_decay=decay,
             fused=True,
         )
     kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
-    return kind(network.parameters(), weight_decay=decay, fused=True)
+    return kind(network.parameters(), lr=rate, weight_decay=decay, fused=True, capturable=capturable)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """The learning rate of all parameters from now on."""
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], Tensor):
+            group["lr"].fill_(rate)
+        else:
+            group["lr"] = rate
 
 
 def learning_rate_at(progress: float, recipe: Recipe, base: float) -> float:

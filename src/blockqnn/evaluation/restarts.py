@@ -8,16 +8,9 @@ from torch import nn
 
 from blockqnn.config import Recipe
 from blockqnn.evaluation.checkpoint import Checkpoint
+from blockqnn.evaluation.images import DevicePart
 from blockqnn.evaluation.length import Length
-from blockqnn.evaluation.train import (
-    DevicePart,
-    Point,
-    Watch,
-    batches_per_epoch,
-    fit,
-    score,
-    total_steps,
-)
+from blockqnn.evaluation.train import Point, Watch, batches_per_epoch, fit, score, total_steps
 from blockqnn.network.model import Network, build
 from blockqnn.network.plan import NetworkPlan
 from blockqnn.records import Failure

@@ -9,48 +9,18 @@ import torch
 from torch import Tensor, nn
 
 from blockqnn.config import Recipe
-from blockqnn.data.dataset import Dataset, Part
 from blockqnn.evaluation import metrics
-from blockqnn.evaluation.augment import moved, repainted
+from blockqnn.evaluation.augment import draw
 from blockqnn.evaluation.average import Average
+from blockqnn.evaluation.captured import Captured, obstacle
 from blockqnn.evaluation.checkpoint import Checkpoint
-from blockqnn.evaluation.device import resolve_precision
+from blockqnn.evaluation.images import DevicePart
 from blockqnn.evaluation.length import Length
-from blockqnn.evaluation.optimizer import learning_rate_at, optimizer_of
+from blockqnn.evaluation.optimizer import learning_rate_at, optimizer_of, set_rate
+from blockqnn.evaluation.step import step_of
 from blockqnn.seeds import derive
 
 _EVALUATION_BATCH = 128  # the activations of a wide block are what fills a worker's memory
-
-
-@dataclass(frozen=True, eq=False)
-class DevicePart:
-    """Images uint8 [N, H, W, C] and labels [N] on a device, with the channels' normalisation."""
-
-    images: Tensor
-    labels: Tensor
-    mean: Tensor  # [1, C, 1, 1], in 0..255
-    deviation: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-    def batch(self, index: Tensor | slice) -> tuple[Tensor, Tensor]:
-        """Normalised images [B, C, H, W] float32, and labels [B]."""
-        return self.normalised(self.images[index]), self.labels[index]
-
-    def normalised(self, images: Tensor) -> Tensor:
-        """Images uint8 [B, H, W, C] as a network takes them: float32 [B, C, H, W]."""
-        images = (images.permute(0, 3, 1, 2).float() - self.mean) / self.deviation
-        return images.contiguous(memory_format=torch.channels_last)
-
-
-def on_device(part: Part, dataset: Dataset, device: str) -> DevicePart:
-    """A part of the data set, moved once. On the CPU nothing is copied: processes share the file."""
-    images = torch.from_numpy(part.images)
-    labels = torch.from_numpy(part.labels)
-    scale = [torch.tensor(v * 255, dtype=torch.float32) for v in (dataset.mean, dataset.deviation)]
-    mean, deviation = (s.reshape(1, -1, 1, 1).to(device) for s in scale)
-    return DevicePart(images.to(device), labels.to(device), mean, deviation)
 
 
 def total_steps(recipe: Recipe, images: int) -> int:
@@ -120,27 +90,27 @@ def fit(
     length: Length | None = None,
     checkpoint: Checkpoint | None = None,
     start: dict[str, Any] | None = None,
+    captured: bool = False,
 ) -> Fitted:
     """Trains in place by the recipe, cross entropy being the loss.
 
     The order of the images and how they are varied come from (seed, epoch) and (seed, step) alone,
     so a training that goes on from `start`, a state that `checkpoint` saved, gives the same bits.
     At the end the network has the weights that count: the averaged ones where the recipe has an average.
+    With `captured` a CUDA device repeats a step by itself (evaluation/captured.py); RuntimeError where
+    it cannot.
     """
     device = part.labels.device
     steps, per_epoch = total_steps(recipe, len(part)), batches_per_epoch(recipe, len(part))
     length = length or Length(steps)
     judge_at = min(watch.judge_at, steps)
-    optimizer = optimizer_of(network, recipe)
+    if captured and (reason := obstacle(device)):
+        raise RuntimeError(reason)
+    optimizer = optimizer_of(network, recipe, capturable=captured)
     average = Average(network, recipe.average) if recipe.average else None
     counts = average.network if average else network
-    loss_of = nn.CrossEntropyLoss(
-        weight=class_weights(part) if recipe.class_weights else None,
-        label_smoothing=recipe.label_smoothing,
-    )
-    precision = resolve_precision(recipe.precision, device.type)
-    mixed = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
     total = torch.zeros((), device=device)
+    varied = any(vars(recipe.augmentation).values())
     state = _State()
     if start is not None:
         network.load_state_dict(start["network"])
@@ -159,18 +129,14 @@ def fit(
         state.since = 0
 
     network.train()
+    plain = step_of(network, part, recipe, optimizer, total, cached=not captured)
+    step = Captured(plain, min(recipe.batch, len(part)), varied) if captured else plain
     while state.progress < 1:
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate_at(state.progress, recipe, learning_rate)
+        set_rate(optimizer, learning_rate_at(state.progress, recipe, learning_rate))
         begin = state.step % per_epoch * recipe.batch
-        images, labels = _shown(part, order[begin : begin + recipe.batch], recipe, seed, state.step)
-        with mixed:
-            logits = network(images)
-        loss = loss_of(logits.float(), labels)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        total += loss.detach()
+        index = order[begin : begin + recipe.batch]
+        chances = draw(len(index), _generator(seed, "augment", state.step)) if varied else None
+        step(index, None if chances is None else chances.to(device, non_blocking=True))
         before, state.progress = state.progress, length.progress(state.progress, state.step + 1)
         state.step += 1
         state.since += 1
@@ -207,31 +173,10 @@ def fit(
     return Fitted(state.step, state.loss, tuple(state.history))
 
 
-def class_weights(part: DevicePart) -> Tensor:
-    """Of each class in the loss, float32 [classes]: images / (classes x images of that class)."""
-    counts = torch.bincount(part.labels).float()
-    return counts.sum() / (len(counts) * counts.clamp(min=1))
-
-
 def _order(part: DevicePart, seed: int, epoch: int) -> Tensor:
     """The epoch's permutation of the images, drawn on the CPU, where they lie."""
     order = torch.randperm(len(part), generator=_generator(seed, "order", epoch))
     return order.to(part.labels.device)
-
-
-def _shown(
-    part: DevicePart, index: Tensor, recipe: Recipe, seed: int, step: int
-) -> tuple[Tensor, Tensor]:
-    """A training batch: images varied and normalised, and labels."""
-    how = recipe.augmentation
-    if not any(vars(how).values()):
-        return part.batch(index)
-    generator = _generator(seed, "augment", step)
-    if how.shift or how.zoom or how.flip:
-        images = part.normalised(moved(part.images, index, how, generator))
-    else:
-        images, _ = part.batch(index)
-    return repainted(images, how, generator), part.labels[index]
 
 
 def _generator(seed: int, purpose: str, number: int) -> torch.Generator:

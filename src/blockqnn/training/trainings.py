@@ -8,8 +8,9 @@ import numpy as np
 from blockqnn.config import Recipe
 from blockqnn.data.dataset import Dataset, Part
 from blockqnn.evaluation.device import use_all_cores
+from blockqnn.evaluation.images import on_device
 from blockqnn.evaluation.restarts import Trained, train_with_restarts
-from blockqnn.evaluation.train import batches_per_epoch, on_device, total_steps
+from blockqnn.evaluation.train import batches_per_epoch, total_steps
 from blockqnn.network.plan import NetworkPlan
 from blockqnn.records import Failure
 from blockqnn.report.training_line import TrainingLine

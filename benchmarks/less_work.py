@@ -1,0 +1,179 @@
+"""Less work for the same answer: do cheaper trainings rank blocks as the full early-stop training does?
+
+    PYTHONPATH=src python benchmarks/less_work.py cifar10-5000.npz [--blocks 60] [--part 1/2] [--table]
+
+The first random blocks of a seeded draw (at most 23 layers and Block-QNN-S's FLOPs) are each trained by
+the preset `standard`, twice with other seeds, and once by each cheaper variant; validation accuracy
+counts. Each finished row goes to results/less-work.jsonl, with the accuracy after each twelfth of the
+training, so that rules which stop early can be replayed; the same command goes on. A failure counts as
+accuracy 0. The table gives for each variant the rank correlation (Spearman) with the first full
+training, with a 95 % interval (bootstrap over blocks), and the time saved; the second full training
+shows what a perfect variant would have.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from blockqnn.config import PRESETS, DataSettings, Recipe
+from blockqnn.data.dataset import Dataset, Part, load
+from blockqnn.evaluation.device import fingerprint, use_one_thread
+from blockqnn.evaluation.images import on_device
+from blockqnn.evaluation.restarts import train_with_restarts
+from blockqnn.network.plan import SKELETONS, Limits, OverLimit, plan_network
+from blockqnn.records import Failure
+from blockqnn.seeds import generator
+from blockqnn.space.code import Block
+from blockqnn.space.mdp import BlockSpace
+from blockqnn.space.zoo import ZOO
+from blockqnn.strategy.random_search import RandomSearch
+
+ROWS = Path(__file__).resolve().parents[1] / "results" / "less-work.jsonl"
+LAYERS, LOOKS, DRAWS = 23, 12, 2000
+WIDTHS = PRESETS["standard"]["skeleton"].widths
+
+
+class Variant(NamedTuple):
+    epochs: int = 12
+    images: float = 1.0  # share of the training images
+    shrink: int = 1  # pixels a side are divided by
+    thin: int = 1  # filters are divided by
+    batch: int = 256
+    precision: str = "float32"
+    seed: int = 0
+
+
+VARIANTS = {
+    "full": Variant(),
+    "full, another seed": Variant(seed=1),
+    "full, bfloat16": Variant(precision="bfloat16"),
+    "6 epochs": Variant(epochs=6),
+    "3 epochs": Variant(epochs=3),
+    "6 epochs, batch 64": Variant(epochs=6, batch=64),
+    "3 epochs, batch 64": Variant(epochs=3, batch=64),
+    "half the images": Variant(images=0.5),
+    "half the filters": Variant(thin=2),
+    "images of half the side": Variant(shrink=2),
+    "half the side, 6 epochs": Variant(shrink=2, epochs=6),
+    "half the side and filters": Variant(shrink=2, thin=2),
+}
+
+
+def blocks(dataset: Dataset, count: int) -> Iterator[Block]:
+    """The first random blocks within the limit."""
+    skeleton = SKELETONS["cifar"].with_widths(WIDTHS)
+    image, classes = dataset.image, len(dataset.classes)
+    limit = plan_network(ZOO["block-qnn-s"], skeleton, image, classes).flops
+    space = BlockSpace(LAYERS)
+    walker, number = RandomSearch(space, "actions"), 0
+    while count:
+        block = space.block(walker.ask(0.0, generator(0, "less work", number), frozenset()))
+        number += 1
+        try:
+            plan_network(block, skeleton, image, classes, Limits(None, limit))
+        except OverLimit:
+            continue
+        count -= 1
+        yield block
+
+
+def cheaper(dataset: Dataset, variant: Variant) -> Dataset:
+    """The data set with fewer training images, and smaller ones, averaged."""
+    kept = np.random.default_rng(0).permutation(len(dataset.train.labels))
+    kept = np.sort(kept[: round(variant.images * len(kept))])
+    train = Part(dataset.train.images[kept], dataset.train.labels[kept])
+    parts = {"train": _shrunk(train, variant.shrink)}
+    parts["validation"] = _shrunk(dataset.validation, variant.shrink)
+    return replace(dataset, **parts)
+
+
+def _shrunk(part: Part, by: int) -> Part:
+    if by == 1:
+        return part
+    count, height, width, channels = part.images.shape
+    squares = part.images.reshape(count, height // by, by, width // by, by, channels)
+    return Part(squares.mean((2, 4)).round().astype(np.uint8), part.labels)
+
+
+def measured(block: Block, dataset: Dataset, variant: Variant) -> dict[str, Any]:
+    recipe = Recipe(epochs=variant.epochs, batch=variant.batch, precision=variant.precision)
+    skeleton = SKELETONS["cifar"].with_widths(tuple(width // variant.thin for width in WIDTHS))
+    plan = plan_network(block, skeleton, dataset.image, len(dataset.classes))
+    training, validation = (on_device(p, dataset, "cpu") for p in (dataset.train, dataset.validation))
+    begin = time.process_time()
+    trained = train_with_restarts(
+        plan,
+        training,
+        validation,
+        recipe,
+        chance=dataset.chance(recipe.metric),
+        seed=variant.seed,
+        looks=LOOKS,
+    )
+    seconds = round(time.process_time() - begin, 2)
+    if isinstance(trained, Failure):
+        return {"failure": trained.kind, "accuracy": 0.0, "curve": [], "seconds": seconds}
+    curve = [round(point.accuracy or 0.0, 2) for point in trained.history]
+    return {"accuracy": trained.accuracy, "curve": curve, "seconds": seconds, "flops": plan.flops}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Cheaper trainings beside the full one.")
+    parser.add_argument("data")
+    parser.add_argument("--blocks", type=int, default=60)
+    parser.add_argument("--part", default="1/1")
+    parser.add_argument("--table", action="store_true", help="of the rows there are; trains nothing")
+    options = parser.parse_args()
+    use_one_thread()
+    dataset = load(DataSettings(source=options.data))
+    part, parts = map(int, options.part.split("/"))
+    wanted = [] if options.table else list(enumerate(blocks(dataset, options.blocks)))
+    data = {name: cheaper(dataset, variant) for name, variant in VARIANTS.items()}
+    for number, block in wanted[part - 1 :: parts]:
+        for name, variant in VARIANTS.items():
+            if (number, name) not in {(row["block"], row["variant"]) for row in _rows()}:
+                row = {"block": number, "variant": name, "code": str(block)}
+                row |= measured(block, data[name], variant)
+                row |= {"date": time.strftime("%F"), "fingerprint": fingerprint("cpu")}
+                with ROWS.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+                print(number, name, row["accuracy"], row["seconds"], flush=True)
+    print_table(_rows())
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    found = {(row["block"], row["variant"]): row for row in rows}
+    numbers = sorted({row["block"] for row in rows})
+    whole = [n for n in numbers if all((n, name) in found for name in VARIANTS)]
+    full = [found[n, "full"] for n in whole]
+    print(f"{len(whole)} blocks{'':20} Spearman with full [95 %]   times as fast   mean accuracy")
+    for name in list(VARIANTS)[1:]:
+        own = [found[n, name] for n in whole]
+        pairs = np.array([[a["accuracy"], b["accuracy"]] for a, b in zip(full, own, strict=True)])
+        rng = np.random.default_rng(0)
+        draws = [_spearman(pairs[rng.integers(len(pairs), size=len(pairs))]) for _ in range(DRAWS)]
+        low, high = np.nanpercentile(draws, [2.5, 97.5])
+        faster = sum(row["seconds"] for row in full) / sum(row["seconds"] for row in own)
+        print(
+            f"{name:28} {_spearman(pairs):6.3f} [{low:.3f}, {high:.3f}]   {faster:10.2f}"
+            f"   {pairs[:, 1].mean():12.2f}"
+        )
+
+
+def _spearman(pairs: np.ndarray) -> float:
+    return float(spearmanr(pairs[:, 0], pairs[:, 1]).statistic)
+
+
+def _rows() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""A step of a training: all that happens on the device between an index and changed weights."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from blockqnn.config import Augmentation, Recipe
+from blockqnn.evaluation.augment import Chances, moved, repainted
+from blockqnn.evaluation.device import resolve_precision
+from blockqnn.evaluation.images import DevicePart, class_weights
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """Shows a batch of the part to the network and lets the optimizer move the weights.
+
+    `total` grows by the batch's mean loss. With `cached` autocast keeps the bfloat16 copy of a weight
+    for its next use, which a captured graph does not bear.
+    """
+
+    network: nn.Module
+    part: DevicePart
+    optimizer: torch.optim.Optimizer
+    loss_of: nn.Module
+    augmentation: Augmentation
+    precision: str
+    total: Tensor  # []
+    cached: bool = True
+
+    def __call__(self, index: Tensor, chances: Tensor | None) -> None:
+        """`index` [B] and `chances` [8, B] lie on the device; without chances no image is varied."""
+        images, labels = self._shown(index, chances)
+        bfloat16 = self.precision == "bfloat16"
+        device = images.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=bfloat16, cache_enabled=self.cached):
+            logits = self.network(images)
+        loss = self.loss_of(logits.float(), labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.total.add_(loss.detach())
+
+    def _shown(self, index: Tensor, chances: Tensor | None) -> tuple[Tensor, Tensor]:
+        """A training batch: images varied and normalised, and labels."""
+        if chances is None:
+            return self.part.batch(index)
+        how, drawn = self.augmentation, Chances(*chances)
+        if how.shift or how.zoom or how.flip:
+            images = self.part.normalised(moved(self.part.images, index, how, drawn))
+        else:
+            images, _ = self.part.batch(index)
+        return repainted(images, how, drawn), self.part.labels[index]
+
+
+def step_of(
+    network: nn.Module,
+    part: DevicePart,
+    recipe: Recipe,
+    optimizer: torch.optim.Optimizer,
+    total: Tensor,
+    *,
+    cached: bool = True,
+) -> Step:
+    """The recipe's step; cross entropy is the loss."""
+    loss_of = nn.CrossEntropyLoss(
+        weight=class_weights(part) if recipe.class_weights else None,
+        label_smoothing=recipe.label_smoothing,
+    )
+    precision = resolve_precision(recipe.precision, part.labels.device.type)
+    return Step(network, part, optimizer, loss_of, recipe.augmentation, precision, total, cached)
