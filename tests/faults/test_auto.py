@@ -72,8 +72,8 @@ def test_killed_in_each_stage_it_goes_on(tmp_path):
     for stage in STAGES:
         killed_in(stage, out, 0.3)
         done = read(out).took
-        assert done.get(stage, 0.0) < 0.3  # over before the kill only where no time was left for it
-        assert tuple(done) == STAGES[: STAGES.index(stage) + (stage in done)]
+        assert stage not in done
+        assert tuple(done) == STAGES[: STAGES.index(stage)]
         if stage != "baselines":
             assert blockqnn.load(out).metrics["test_accuracy"] is None
             assert onnx_accuracy(out / "model.onnx") > 20

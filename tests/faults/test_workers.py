@@ -261,4 +261,4 @@ def test_workers_end_with_their_coordinator(tmp_path, sent, moment):
             assert len(alive()) > len(codes)
             driver.send_signal(sent)
             driver.wait(5)
-        wait_for(lambda: not alive(), 10)
+        wait_for(lambda: not alive(), 2)

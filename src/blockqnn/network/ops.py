@@ -16,7 +16,7 @@ from blockqnn.space.operation import OwnOp
 class BatchNorm(nn.BatchNorm2d):
     """BN whose backward pass meets its gradient in one piece.
 
-    torch's is 10 to 30 times slower on a CPU for one that is a slice of a concatenation's, or a mean's
+    torch's is 5 to 36 times slower on a CPU for one that is a slice of a concatenation's, or a mean's
     that is spread out (docs/LOG.md, 2026-11-26).
     """
 
