@@ -75,9 +75,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("data")
     parser.add_argument("--network", default="block-qnn-s")
     parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument(
-        "--widths", type=lambda text: tuple(map(int, text.split(","))), default=(32, 64, 128)
-    )
+    parser.add_argument("--widths", type=_numbers, default=(32, 64, 128))
     parser.add_argument("--preset", choices=RECIPES, default="modern")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE")
@@ -102,8 +100,7 @@ def _recipe(options: argparse.Namespace, device: str) -> Recipe:
 
 def _network(options: argparse.Namespace, dataset: Dataset) -> tuple[nn.Module, dict[str, Any]]:
     image, classes = dataset.image, len(dataset.classes)
-    skeleton = SKELETONS["cifar"].with_widths(options.widths)
-    skeleton = replace(skeleton, repeats=(options.repeats,) * len(options.widths))
+    skeleton = SKELETONS["cifar"].with_widths(options.widths).with_repeats((options.repeats,))
     if options.network == "resnet":
         size = plan_network(ZOO["block-qnn-s"], skeleton, image, classes).params
         width = width_for(size, DEPTH, image.channels, classes)
@@ -132,10 +129,9 @@ def _measured(
     per_epoch, begin = batches_per_epoch(recipe, len(part)), time.monotonic()
     checkpoint, start = None, None
     if options.checkpoint:
-        name = json.dumps(
-            [dataset.digest, options.network, options.seed, recipe.model_dump(mode="json")]
-        )
-        checkpoint = Checkpoint(options.checkpoint, name, every=120.0)
+        network_of = [options.network, options.widths, options.repeats, options.seed]
+        training = [dataset.digest, options.hold_out, network_of, recipe.model_dump(mode="json")]
+        checkpoint = Checkpoint(options.checkpoint, json.dumps(training), every=120.0)
         start = checkpoint.load(device)
 
     def report(step: int, progress: float) -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from blockqnn.network.model import BlockModule, Network, build
 from blockqnn.network.ops import BatchNorm, Cell
@@ -248,3 +249,26 @@ def test_a_built_network_lies_on_the_cpu_in_float32():
     network = build(planned("(1,1,3,0,0)"), 0)
     assert {(p.device.type, p.dtype) for p in network.parameters()} == {("cpu", torch.float32)}
     assert isinstance(network, Network)
+
+
+class Gradients(TorchDispatchMode):
+    """Whether each gradient that a backward pass of BN meets lies in one piece."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.in_one_piece: list[bool] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten.native_batch_norm_backward.default:
+            self.in_one_piece.append(args[0].is_contiguous(memory_format=torch.channels_last))
+        return func(*args, **(kwargs or {}))
+
+
+def test_bn_meets_its_gradients_in_one_piece():
+    # leaves get slices of what their concatenation got
+    plan = plan_network(ZOO["block-qnn-a"], SKELETONS["small"], Image(3, 16, 16), 10)
+    loss = build(plan, seed=0).train()(torch.rand(4, 3, 16, 16)).sum()
+    with Gradients() as seen:
+        loss.backward()
+    assert len(seen.in_one_piece) > 10
+    assert all(seen.in_one_piece)

@@ -6,6 +6,7 @@ A thin network's step is over on the GPU before the host has launched it (docs/L
 import torch
 from torch import Tensor
 
+from blockqnn.evaluation.augment import Chances
 from blockqnn.evaluation.step import Step
 
 _WARM = 3  # steps before the capture: libraries choose their kernels, the optimizer makes its state
@@ -27,7 +28,7 @@ class Captured:
         device = step.total.device
         self._step = step
         self._index = torch.zeros(batch, dtype=torch.long, device=device)
-        self._chances = torch.zeros(8, batch, device=device) if varied else None
+        self._chances = torch.zeros(len(Chances._fields), batch, device=device) if varied else None
         before = _state(step)
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call, unused-ignore]
         side.wait_stream(torch.cuda.current_stream())
