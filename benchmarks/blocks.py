@@ -18,6 +18,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, NamedTuple
@@ -31,13 +32,11 @@ from blockqnn.evaluation.device import fingerprint, resolve_precision, use_one_t
 from blockqnn.evaluation.images import on_device
 from blockqnn.evaluation.train import Watch, fit, score
 from blockqnn.network.model import build
-from blockqnn.network.plan import SKELETONS, Limits, OverLimit, plan_network
+from blockqnn.network.plan import SKELETONS, plan_network
 from blockqnn.report.rows import read
-from blockqnn.seeds import generator
 from blockqnn.space.code import Block
-from blockqnn.space.mdp import BlockSpace
 from blockqnn.space.zoo import ZOO
-from blockqnn.strategy.random_search import RandomSearch
+from random_blocks import random_blocks
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks" / "outside"))
@@ -46,7 +45,7 @@ from resnet import ResNet, parameters, width_for  # noqa: E402
 ROWS = ROOT / "results" / "blocks.jsonl"
 FOUND = ROOT / "results" / "cifar100-search"
 SKELETON = SKELETONS["cifar"].with_widths((16, 32, 64))
-RANDOM, DEPTH, LAYERS = 5, 20, 23
+RANDOM, DEPTH = 5, 20
 
 
 class Contender(NamedTuple):
@@ -62,18 +61,9 @@ def blocks(dataset: Dataset) -> Iterator[tuple[str, Block]]:
     yield "ResNet-like exemplar", ZOO["resnet-like"]
     view = read(FOUND)
     yield "found on CIFAR-100", view.facts.block(view.entries()[0].code)
-    limit = plan_network(ZOO["block-qnn-s"], SKELETON, dataset.image, len(dataset.classes)).flops
-    space = BlockSpace(LAYERS)
-    walker, number, drawn = RandomSearch(space, "actions"), 0, 0
-    while drawn < RANDOM:
-        block = space.block(walker.ask(0.0, generator(0, "blocks", number), frozenset()))
-        number += 1
-        try:
-            plan_network(block, SKELETON, dataset.image, len(dataset.classes), Limits(None, limit))
-        except OverLimit:
-            continue
-        drawn += 1
-        yield f"random {drawn}", block
+    drawn = random_blocks("blocks", SKELETON, dataset.image, len(dataset.classes))
+    for number, block in enumerate(islice(drawn, RANDOM), 1):
+        yield f"random {number}", block
 
 
 def main() -> None:

@@ -47,22 +47,18 @@ from blockqnn.network.model import build
 from blockqnn.network.plan import (
     SKELETONS,
     Image,
-    Limits,
     NetworkPlan,
-    OverLimit,
     Skeleton,
     plan_network,
 )
-from blockqnn.seeds import generator
 from blockqnn.space.code import Block
-from blockqnn.space.mdp import BlockSpace
 from blockqnn.space.zoo import ZOO
-from blockqnn.strategy.random_search import RandomSearch
 from plain_loop import PADDING, Loop, in_memory, with_loader
+from random_blocks import random_blocks
 from roofline import Counter, Rates, measured_rates, synchronize
 
 NAMED = ("block-qnn-s", "block-qnn-a", "block-qnn-b", "resnet-like", "inception-like")
-RANDOM, LAYERS = 15, 23
+RANDOM = 15
 PROFILED, PROFILE_STEPS, PROFILE_ROWS = ("block-qnn-s", "random 1"), 20, 15
 CLASSES = 10
 IMAGE = Image(3, 32, 32)
@@ -75,20 +71,13 @@ def blocks(
     """The frozen list; random blocks have at most `max_flops`, or Block-QNN-S's, in the skeleton."""
     for name in NAMED:
         yield name, ZOO[name]
-    limit = max_flops or plan_network(ZOO["block-qnn-s"], skeleton, image, classes).flops
-    space = BlockSpace(LAYERS)
-    walker, number = RandomSearch(space, "actions"), 0
     drawn: list[str] = []
-    while len(drawn) < RANDOM:
-        block = space.block(walker.ask(0.0, generator(0, "candidates", number), frozenset()))
-        number += 1
-        try:
-            plan_network(block, skeleton, image, classes, Limits(None, limit))
-        except OverLimit:
-            continue
+    for block in random_blocks("candidates", skeleton, image, classes, max_flops):
         if str(block) not in drawn:
             drawn.append(str(block))
             yield f"random {len(drawn)}", block
+        if len(drawn) == RANDOM:
+            return
 
 
 def dataset_of(path: str | None, images: int) -> Dataset:

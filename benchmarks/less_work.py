@@ -16,6 +16,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,16 +28,13 @@ from blockqnn.data.dataset import Dataset, Part, load
 from blockqnn.evaluation.device import fingerprint, use_one_thread
 from blockqnn.evaluation.images import on_device
 from blockqnn.evaluation.restarts import train_with_restarts
-from blockqnn.network.plan import SKELETONS, Limits, OverLimit, plan_network
+from blockqnn.network.plan import SKELETONS, plan_network
 from blockqnn.records import Failure
-from blockqnn.seeds import generator
 from blockqnn.space.code import Block
-from blockqnn.space.mdp import BlockSpace
-from blockqnn.space.zoo import ZOO
-from blockqnn.strategy.random_search import RandomSearch
+from random_blocks import random_blocks
 
 ROWS = Path(__file__).resolve().parents[1] / "results" / "less-work.jsonl"
-LAYERS, LOOKS, DRAWS = 23, 12, 2000
+LOOKS, DRAWS = 12, 2000
 WIDTHS = PRESETS["standard"]["skeleton"].widths
 
 
@@ -69,19 +67,7 @@ VARIANTS = {
 def blocks(dataset: Dataset, count: int) -> Iterator[Block]:
     """The first random blocks within the limit."""
     skeleton = SKELETONS["cifar"].with_widths(WIDTHS)
-    image, classes = dataset.image, len(dataset.classes)
-    limit = plan_network(ZOO["block-qnn-s"], skeleton, image, classes).flops
-    space = BlockSpace(LAYERS)
-    walker, number = RandomSearch(space, "actions"), 0
-    while count:
-        block = space.block(walker.ask(0.0, generator(0, "less work", number), frozenset()))
-        number += 1
-        try:
-            plan_network(block, skeleton, image, classes, Limits(None, limit))
-        except OverLimit:
-            continue
-        count -= 1
-        yield block
+    return islice(random_blocks("less work", skeleton, dataset.image, len(dataset.classes)), count)
 
 
 def cheaper(dataset: Dataset, variant: Variant) -> Dataset:
@@ -152,6 +138,9 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     found = {(row["block"], row["variant"]): row for row in rows}
     numbers = sorted({row["block"] for row in rows})
     whole = [n for n in numbers if all((n, name) in found for name in VARIANTS)]
+    if not whole:
+        print("no block has been trained by every variant yet")
+        return
     full = [found[n, "full"] for n in whole]
     print(f"{len(whole)} blocks{'':20} Spearman with full [95 %]   times as fast   mean accuracy")
     for name in list(VARIANTS)[1:]:
