@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from blockqnn.config import Recipe
 from blockqnn.evaluation import metrics
+from blockqnn.evaluation.allocation import memory_kept
 from blockqnn.evaluation.augment import draw
 from blockqnn.evaluation.average import Average
 from blockqnn.evaluation.captured import Captured, obstacle
@@ -79,6 +80,7 @@ class _State:
     history: list[Point] = field(default_factory=list)
 
 
+@memory_kept()
 def fit(
     network: nn.Module,
     part: DevicePart,
