@@ -6,9 +6,10 @@ The first random blocks of a seeded draw (distinct keys, 3 to 23 layers, at most
 and 1.5 million activations an image) are each trained by the preset `standard` in bfloat16, twice with
 other seeds, and once by each variant; validation accuracy counts. Each finished row goes to
 results/less-work.jsonl, with the accuracy after each twelfth of the training, so that rules which stop
-early can be replayed; the same command goes on. A failure counts as accuracy 0. The table gives for each
-variant the rank correlation (Spearman) with the first full training, with a 95 % interval (bootstrap over
-blocks), and the time saved; the second full training shows what a perfect variant would have.
+early can be replayed; the same command goes on. A failure counts as accuracy 0. The table gives for
+each variant the rank correlation (Spearman) with the first full training, with a 95 % interval
+(bootstrap over blocks), and the time saved; the second full training shows what a perfect variant would
+have.
 """
 
 import argparse

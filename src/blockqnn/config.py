@@ -285,7 +285,10 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "small": _SMALL,
         "demo": {**_SMALL, "data": {"source": "digits"}, "plan": {"trials": 260}},
-        "standard": {"skeleton": SKELETONS["cifar"].with_widths((16, 32, 64))},
+        "standard": {
+            "skeleton": SKELETONS["cifar"].with_widths((16, 32, 64)),
+            "recipe": {"precision": "auto"},
+        },
         "paper": {
             "agent": {
                 "alpha": 0.01,

@@ -64,7 +64,7 @@ def new_facts(
     Nothing is written. Raises InputError for settings, data and limits that no run can have.
     """
     from blockqnn.data.dataset import load
-    from blockqnn.evaluation.device import resolve_device
+    from blockqnn.evaluation.device import resolve_device, resolve_precision
 
     changes, extensions = with_plugins(changes, plugins)
     settings = located(resolve(preset or "standard", changes))
@@ -73,10 +73,13 @@ def new_facts(
     if preset is None:
         side = max(dataset.image.height, dataset.image.width)
         settings = located(resolve(preset_for(side, len(dataset.train)), changes))
+    device = resolve_device(settings.execution.device)
     plan = settings.plan.model_copy(update={"iteration": settings.plan.iteration_size})
+    precision = resolve_precision(settings.recipe.precision, device)
+    recipe = settings.recipe.model_copy(update={"precision": precision})
     facts = RunFacts(
         version=VERSION,
-        settings=settings.model_copy(update={"plan": plan}),
+        settings=settings.model_copy(update={"plan": plan, "recipe": recipe}),
         data=DataFacts(
             name=dataset.name,
             digest=dataset.digest,
@@ -87,7 +90,7 @@ def new_facts(
             warnings=dataset.warnings,
             notes=dataset.notes,
         ),
-        device=resolve_device(settings.execution.device),
+        device=device,
         source_iterations=_complete_iterations(settings.source),
         operations=operation_facts(extensions.operations),
     )
@@ -158,9 +161,13 @@ def reopen_run(
         plan = rows.plans_of(facts, store.events())[-1][1]
         now = facts.settings.model_copy(update={"plan": plan, "plugins": now_named})
         new = located(changed(now, {**changes, **({"preset": preset} if preset else {})}))
-        if new.plan.iteration is None:  # as a file of `init` says it: what the run has chosen
+        # as a file of `init` says it: what the run has chosen
+        if new.plan.iteration is None:
             chosen = new.plan.model_copy(update={"iteration": plan.iteration})
             new = new.model_copy(update={"plan": chosen})
+        if new.recipe.precision == "auto":
+            known = new.recipe.model_copy(update={"precision": now.recipe.precision})
+            new = new.model_copy(update={"recipe": known})
         _refuse_other_differences(directory, facts, now, new)
         if new.plan != plan:
             refuse_changed_data(facts)

@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+import torch
 import yaml
 
 import blockqnn
@@ -25,7 +26,7 @@ from blockqnn.evaluation import early_stop
 from blockqnn.records import Failure, Measurement
 from blockqnn.report import rows
 from blockqnn.runtime.store import Store
-from blockqnn.setup import known_measurements
+from blockqnn.setup import known_measurements, new_facts
 from runs import TINY
 
 BEGIN = """
@@ -114,6 +115,18 @@ def test_everything_is_known_before_the_first_trial(tmp_path):
     assert facts.data.sizes == (1199, 239, 359)
     written = yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())
     assert Settings.model_validate_json(json.dumps(written)) == facts.settings
+
+
+@pytest.mark.parametrize("able", [True, False])
+def test_the_number_format_is_decided_once_at_the_start(monkeypatch, able):
+    """And is part of the protocol, so that no measurement stands for one of the other format."""
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": able})
+    changes = {"recipe": {"precision": "auto"}, "execution": {"device": "cpu"}}
+    facts, _ = new_facts("demo", changes)
+    assert facts.settings.recipe.precision == ("bfloat16" if able else "float32")
+    same, _ = new_facts("demo", {"recipe": facts.settings.recipe.model_dump()})
+    other, _ = new_facts("demo", {"recipe": {"precision": "float32" if able else "bfloat16"}})
+    assert facts.protocol == same.protocol != other.protocol
 
 
 def interrupt(_):

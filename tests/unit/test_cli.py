@@ -349,7 +349,10 @@ def test_an_interrupted_search_says_how_to_go_on(folder, number):
         assert rows.read(folder / "my run").status()["trials"]["finished"] == 100
 
 
-@pytest.mark.parametrize("length", [("--trials", "4"), ("--budget", "3s")])
+@pytest.mark.parametrize(
+    "length",
+    [("--trials", "4"), ("--budget", "3s"), ("--trials", "4", "--set", "recipe.precision=auto")],
+)
 def test_the_same_command_goes_on_also_with_a_file_of_init(blockqnn, folder, length):
     assert blockqnn("init", "my.yaml", "--preset", "tiny").status == 0
     command = ("search", "--config", "my.yaml", "--run", "new", "--json", *length)

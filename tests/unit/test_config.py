@@ -73,7 +73,9 @@ SMALL = DEFAULT_AGENT | {
 EXPECTED = {
     "small": SMALL,
     "demo": SMALL | {"data.source": "digits", "plan.trials": 260},
-    "standard": PAPER_RECIPE | DEFAULT_AGENT | {"skeleton.widths": (16, 32, 64)},
+    "standard": PAPER_RECIPE
+    | DEFAULT_AGENT
+    | {"skeleton.widths": (16, 32, 64), "recipe.precision": "auto"},
     "paper": PAPER_RECIPE
     | {
         "skeleton.widths": (32, 64, 128),

@@ -24,7 +24,6 @@ from blockqnn.strategy.own import Make, OwnStrategy
 from blockqnn.strategy.reward import RewardRule, corrected_reward, failure_reward
 from blockqnn.version import VERSION
 
-DTYPE = "float32"
 DEFAULT_EVALUATOR = "early-stop"
 
 
@@ -68,7 +67,7 @@ class RunFacts(BaseModel):
 
     @property
     def protocol(self) -> str:
-        """What measurements that stand for each other share: data, skeleton, recipe, dtype, device.
+        """What measurements that stand for each other share: data, skeleton, recipe, device.
 
         With operations or an evaluator of the user's own, those too.
         """
@@ -77,7 +76,6 @@ class RunFacts(BaseModel):
             self.data.digest,
             settings["skeleton"],
             settings["recipe"],
-            DTYPE,
             self.device,
         )
         if self.operations or self.settings.evaluator != DEFAULT_EVALUATOR:
