@@ -72,6 +72,7 @@ def search(
     plugins: Sequence[str | os.PathLike[str]] = (),
     executor: str | None = None,
     workers: int | None = None,
+    per_gpu: int | None = None,
     device: str | None = None,
     labels: str | os.PathLike[str] | None = None,
     image_size: int | str | tuple[int, int] | None = None,
@@ -103,7 +104,12 @@ def search(
         "data": _data(data, labels, image_size),
         "plan": {"seed": seed, "trials": trials, "budget": budget},
         "space": {"max_params": max_params, "max_flops": max_flops},
-        "execution": {"executor": executor, "workers": workers, "device": device},
+        "execution": {
+            "executor": executor,
+            "workers": workers,
+            "per_gpu": per_gpu,
+            "device": device,
+        },
     }
     preset, changes = _changes(config, preset, [settings or {}, given(options)])
     if run is not None and is_run(Path(run)):

@@ -126,8 +126,9 @@ def search(
     evaluator: Annotated[str | None, typer.Option(help="early-stop or a plugin's.")] = None,
     executor: Annotated[str | None, typer.Option(help="local or serial.")] = None,
     workers: Annotated[
-        str | None, typer.Option(help="Worker processes: N or auto (one a core).")
+        str | None, typer.Option(help="Worker processes: N or auto (one a core, or GPU).")
     ] = None,
+    per_gpu: Annotated[int | None, typer.Option(help="Candidates at a time on each GPU.")] = None,
     device: Device = None,
     image_size: ImageSize = None,
     labels: Labels = None,
@@ -152,6 +153,7 @@ def search(
         evaluator=evaluator,
         executor=executor,
         workers=_workers(workers),
+        per_gpu=per_gpu,
         device=device,
         labels=labels,
         image_size=image_size,

@@ -235,12 +235,19 @@ class ExecutionSettings(Values):
     """Where it runs; may differ when a run is resumed."""
 
     executor: Literal["local", "serial"] = Field("local", description="local or serial")
-    workers: Count | None = Field(None, description="processes; null: one a core")
+    workers: Count | None = Field(None, description="processes; null: one a core, or as per_gpu says")
+    per_gpu: Count = Field(1, description="candidates at a time on each GPU that is visible")
+    graphs: bool = Field(False, description="whether a GPU repeats a step by itself (a CUDA graph)")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto, cpu, cuda or mps")
     timeout: Duration = Field(3600.0, description="for one candidate, as 90s, 30m or 2h")
     memory: Size | None = Field(
         None, description="bytes for one worker, as 2G; null: its share of what is free"
     )
+
+
+FREE_ON_RESUME = frozenset(
+    f"execution.{name}" for name in ExecutionSettings.model_fields if name != "device"
+)  # what decides no result
 
 
 class Plugin(Values):

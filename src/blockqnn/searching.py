@@ -8,6 +8,7 @@ from blockqnn.runtime.facts import RunFacts, problem_of, strategy_of
 from blockqnn.runtime.lazy import LazyExecutor
 from blockqnn.runtime.pace import pace_of
 from blockqnn.runtime.search import Executor, Progress, search
+from blockqnn.runtime.slots import slots_of
 from blockqnn.setup import OpenRun, known_measurements, refuse_changed_data
 
 EVALUATOR = "blockqnn.evaluation.early_stop:make_evaluator"
@@ -86,7 +87,7 @@ def _executor(facts: RunFacts) -> Executor:
     return LocalExecutor(
         EVALUATOR,
         specification,
-        workers=execution.workers,
+        **slots_of(execution, facts.device)._asdict(),
         timeout=execution.timeout,
         memory=execution.memory,
     )

@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from blockqnn.config import Settings, changed, differences, preset_for, resolve
+from blockqnn.config import FREE_ON_RESUME, Settings, changed, differences, preset_for, resolve
 from blockqnn.config_file import write_settings
 from blockqnn.errors import InputError
 from blockqnn.network.plan import OverLimit, plan_network
@@ -30,7 +30,6 @@ from blockqnn.runtime.store import CONFIG, Store, refuse_unless_fresh
 from blockqnn.space.code import parse
 from blockqnn.version import VERSION
 
-_FREE_ON_RESUME = ("execution.executor", "execution.workers", "execution.timeout", "execution.memory")
 _UPWARDS = ("plan.trials", "plan.budget")
 
 
@@ -183,7 +182,7 @@ def reopen_run(
 def _refuse_other_differences(directory: Path, facts: RunFacts, now: Settings, new: Settings) -> None:
     """InputError that shows the first difference that no resumed run may have, with both values."""
     for key, old, value in differences(now, new):
-        if key in _FREE_ON_RESUME or (key in _UPWARDS and _grew(old, value)):
+        if key in FREE_ON_RESUME or (key in _UPWARDS and _grew(old, value)):
             continue
         if key == "execution.device":
             from blockqnn.evaluation.device import resolve_device

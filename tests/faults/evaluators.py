@@ -59,6 +59,17 @@ def sometimes_broken(specification: dict[str, Any]) -> Evaluate:
     raise AssertionError
 
 
+def told_place(specification: dict[str, Any]) -> Evaluate:
+    """Tells the GPU that the worker sees, and the memory that it may take, after a nap."""
+
+    def evaluate(_: Task) -> Measurement:
+        time.sleep(0.1)
+        gpu = int(os.environ["CUDA_VISIBLE_DEVICES"])
+        return Measurement(accuracy=50, flops=gpu, params=specification["memory"])
+
+    return evaluate
+
+
 def never_ready(_: dict[str, Any]) -> NoReturn:
     time.sleep(1000)
     raise AssertionError

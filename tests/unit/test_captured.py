@@ -4,18 +4,22 @@ Without a GPU: the graph is one that does the step again, so all but CUDA's part
 """
 
 from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 
-from blockqnn.config import Augmentation, Recipe
-from blockqnn.evaluation import train
+from blockqnn.config import Augmentation, Recipe, resolve
+from blockqnn.data.dataset import load
+from blockqnn.evaluation import captured, train
 from blockqnn.evaluation.captured import Captured
+from blockqnn.evaluation.early_stop import EarlyStopEvaluator
 from blockqnn.evaluation.images import on_device
 from blockqnn.evaluation.train import fit
 from blockqnn.network.model import build
+from blockqnn.records import Task
 from stripes import equal, planned, stripes, weights
 
 EVERYTHING = Augmentation(shift=0.2, zoom=0.1, flip=True, erase=0.3, color=0.1)
@@ -52,7 +56,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Repeating]:
         made.append(Repeating(*arguments))
         return made[-1]
 
-    monkeypatch.setattr(train, "obstacle", lambda _: "")
+    monkeypatch.setattr(captured, "obstacle", lambda _: "")
     monkeypatch.setattr(train, "Captured", capture)
     return made
 
@@ -74,7 +78,32 @@ def test_a_captured_training_is_the_same_to_the_bit(made, augmentation):
     assert [step.replays for step in made] == [9]  # three of four batches of each epoch
 
 
-def test_without_cuda_it_says_why():
+def test_without_cuda_it_trains_all_the_same_and_says_why():
     part = on_device(stripes().train, stripes(), "cpu")
-    with pytest.raises(RuntimeError, match="a graph needs CUDA, not cpu"):
-        fit(build(planned(), 0), part, RECIPE, learning_rate=0.05, seed=1, captured=True)
+    fitted = fit(build(planned(), 0), part, RECIPE, learning_rate=0.05, seed=1, captured=True)
+    assert fitted.obstacle == "a graph needs CUDA, not cpu"
+    assert fitted.steps == 12
+
+
+def test_what_a_capture_cannot_bear_is_done_step_by_step_from_the_same_start(made, monkeypatch):
+    """As an own operation that reads a value of its own: CUDA breaks the capture off."""
+
+    def broken(_):
+        raise RuntimeError("operation not permitted when stream is capturing\nmore of it")
+
+    part = on_device(stripes().train, stripes(), "cpu")
+    one, other = build(planned(), 0), build(planned(), 0)
+    expected = fit(one, part, RECIPE, learning_rate=0.05, seed=1)
+    monkeypatch.setattr(torch.cuda, "graph", broken)
+    found = fit(other, part, RECIPE, learning_rate=0.05, seed=1, captured=True)
+    assert equal(weights(one), weights(other))
+    assert found == replace(expected, obstacle="operation not permitted when stream is capturing")
+    assert not made
+
+
+def test_a_run_says_which_machine_captured_and_why_one_did_not():
+    settings = resolve("demo", {"recipe": {"steps": 40}, "execution": {"graphs": True}})
+    evaluate = EarlyStopEvaluator(settings, load(settings.data), "cpu")
+    plain = evaluate.fingerprint
+    evaluate(Task(number=0, code="(1,1,3,0,0)", seed=0))
+    assert evaluate.fingerprint == f"{plain}; no CUDA graph: a graph needs CUDA, not cpu"

@@ -12,7 +12,7 @@ import blockqnn
 PACKAGE = Path(blockqnn.__file__).parent
 # Each layer may import those before it, and its own.
 LAYERS = (
-    ("errors", "seeds", "npz", "version", "quantity", "place", "cores", "users_code"),
+    ("errors", "seeds", "npz", "version", "quantity", "place", "machine", "users_code"),
     ("diagram",),
     ("space",),
     ("records",),

@@ -17,7 +17,7 @@ from blockqnn.automatic.recipe_choice import choose_recipe
 from blockqnn.automatic.recipe_choice import told as told_recipe
 from blockqnn.automatic.selection import select, winner
 from blockqnn.automatic.session import Session
-from blockqnn.config import changed, differences
+from blockqnn.config import FREE_ON_RESUME, changed, differences
 from blockqnn.data.dataset import Dataset, load
 from blockqnn.errors import InputError
 from blockqnn.evaluation.device import resolve_precision
@@ -42,7 +42,6 @@ from blockqnn.version import VERSION
 
 _LARGE_SIDE = 64  # pixels; above it the stem halves the image twice before the first block
 _LARGE = Skeleton(("conv", "pool", "conv", "pool"), (16, 32, 64, 128), (1, 1, 1, 1))
-_FREE = ("execution.workers", "execution.memory", "execution.timeout", "execution.executor")
 
 
 def auto(
@@ -98,7 +97,7 @@ def _reopened(out: Path, budget: float | None, changes: Mapping[str, Any]) -> tu
     old = found.facts.settings
     new = located(changed(old, changes))
     for key, before, after in differences(old, new):
-        if key not in _FREE:
+        if key not in FREE_ON_RESUME:
             raise InputError(
                 f"out {out}: was begun with {key} = {before}, not {after}; only the number of workers"
                 " may differ when it goes on"

@@ -10,12 +10,12 @@ from blockqnn.automatic import job
 from blockqnn.automatic.job import TRAINER, Job
 from blockqnn.automatic.session import Session
 from blockqnn.config import Recipe
-from blockqnn.cores import usable_cores
 from blockqnn.journal import Row, Stage
 from blockqnn.network.plan import Skeleton
 from blockqnn.records import Measurement, Result, Task
 from blockqnn.runtime.lazy import LazyExecutor
 from blockqnn.runtime.local import LocalExecutor
+from blockqnn.runtime.slots import slots_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ class Races:
     def __init__(self, session: Session) -> None:
         self._session = session
         execution = session.settings.execution
-        self.workers = execution.workers or (usable_cores() if session.journal.device == "cpu" else 1)
+        slots = slots_of(execution, session.journal.device)
+        self.workers = slots.workers
         specification = {
             "settings": session.settings.model_dump_json(),
             "digest": session.journal.data.digest,
@@ -46,7 +47,7 @@ class Races:
             lambda: LocalExecutor(
                 TRAINER,
                 specification,
-                workers=self.workers,
+                **slots._asdict(),
                 timeout=2 * session.journal.budget + 60,
                 memory=execution.memory,
             )

@@ -17,6 +17,10 @@ def obstacle(device: torch.device) -> str:
     return "" if device.type == "cuda" else f"a graph needs CUDA, not {device.type}"
 
 
+class NotCaptured(RuntimeError):
+    """The step cannot be captured; the message says why. It is as before the attempt."""
+
+
 class Captured:
     """Does what the step does, for batches of one size; another size is done step by step.
 
@@ -25,11 +29,26 @@ class Captured:
     """
 
     def __init__(self, step: Step, batch: int, varied: bool) -> None:
+        """Raises NotCaptured, for one where an operation waits for values that the device computes."""
         device = step.total.device
+        if reason := obstacle(device):
+            raise NotCaptured(reason)
         self._step = step
         self._index = torch.zeros(batch, dtype=torch.long, device=device)
         self._chances = torch.zeros(len(Chances._fields), batch, device=device) if varied else None
         before = _state(step)
+        try:
+            self._graph = self._capture()
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            step.optimizer.zero_grad(set_to_none=True)
+            raise NotCaptured(str(error).splitlines()[0][:200]) from error
+        finally:
+            _put_back(step, before)
+
+    def _capture(self) -> torch.cuda.CUDAGraph:
+        step = self._step
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call, unused-ignore]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
@@ -37,10 +56,10 @@ class Captured:
                 step(self._index, self._chances)
         torch.cuda.current_stream().wait_stream(side)
         step.optimizer.zero_grad(set_to_none=True)
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
             step(self._index, self._chances)
-        _put_back(step, before)
+        return graph
 
     def __call__(self, index: Tensor, chances: Tensor | None) -> None:
         if len(index) != len(self._index):

@@ -4,8 +4,8 @@ import os
 
 import torch
 
-from blockqnn.cores import usable_cores
 from blockqnn.errors import InputError
+from blockqnn.machine import held_memory, usable_cores
 
 _SHARED = 1e9  # FLOPs of a step from which threads do not wait for each other most of the time
 
@@ -48,6 +48,18 @@ def use_all_cores(flops: float) -> None:
     time, so that the same training has the same bits again.
     """
     torch.set_num_threads(usable_cores() if flops >= _SHARED else 1)
+
+
+def memory_left(device: str, limit: int | None = None) -> int | None:
+    """Bytes that this process can still take there; None where nobody tells.
+
+    `limit` is what it may take of the main memory.
+    """
+    if device == "cuda":
+        free, _ = torch.cuda.mem_get_info()
+        return free + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
+    held = held_memory(os.getpid())
+    return max(0, limit - held) if device == "cpu" and limit and held else None
 
 
 def resolve_precision(name: str, device: str) -> str:

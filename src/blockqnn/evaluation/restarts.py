@@ -24,6 +24,7 @@ class Trained:
     steps: int
     restarts: int
     history: tuple[Point, ...] = ()
+    obstacle: str = ""  # as of Fitted
 
 
 def train_with_restarts(
@@ -39,6 +40,7 @@ def train_with_restarts(
     report: Callable[[int, float], None] = lambda _step, _progress: None,
     looked: Callable[[Point], None] = lambda _point: None,
     checkpoint: Checkpoint | None = None,
+    captured: bool = False,
 ) -> Trained | Failure:
     """Trains the planned network by the recipe, with the paper's restarts.
 
@@ -48,8 +50,8 @@ def train_with_restarts(
     later, with a loss or logits that are no numbers, begins anew in the same way. Where `chance` is
     below 0 whatever was learned counts. `deadline`, of the
     monotonic clock, ends it earlier; `looks` is how often the validation part is measured on the way.
-    A training that `checkpoint` holds goes on. Without a validation part the training part shows
-    whether anything is learned, and the looks tell the loss only.
+    A training that `checkpoint` holds goes on; `captured` is as in `fit`. Without a validation part the
+    training part shows whether anything is learned, and the looks tell the loss only.
     """
     judged = training if validation is None else validation
     device = training.images.device
@@ -78,11 +80,12 @@ def train_with_restarts(
             length=Length(total_steps(recipe, len(training)), deadline),
             checkpoint=checkpoint and checkpoint.with_facts(restart=restart),
             start=start,
+            captured=captured,
         )
         start = None
         broken = not math.isfinite(fitted.loss)
         if not (fitted.stopped or broken) and math.isfinite(percent := measured(network)):
-            return Trained(network, percent, fitted.steps, restart, fitted.history)
+            return Trained(network, percent, fitted.steps, restart, fitted.history, fitted.obstacle)
     if not (fitted.stopped and math.isfinite(fitted.loss)):
         detail = f"loss or logits after {fitted.steps} steps and {recipe.restarts} restarts"
         return Failure(kind="non_finite", detail=detail)

@@ -13,7 +13,7 @@ from blockqnn.evaluation import metrics
 from blockqnn.evaluation.allocation import memory_kept
 from blockqnn.evaluation.augment import draw
 from blockqnn.evaluation.average import Average
-from blockqnn.evaluation.captured import Captured, obstacle
+from blockqnn.evaluation.captured import Captured, NotCaptured
 from blockqnn.evaluation.checkpoint import Checkpoint
 from blockqnn.evaluation.images import DevicePart
 from blockqnn.evaluation.length import Length
@@ -67,6 +67,7 @@ class Fitted:
     loss: float  # mean of the last steps since it was last looked at; not finite: training broke
     history: tuple[Point, ...] = ()
     stopped: bool = False  # by the judge, or since a look met a loss that is no number
+    obstacle: str = ""  # why steps were not captured although they should have been
 
 
 @dataclass
@@ -99,15 +100,13 @@ def fit(
     The order of the images and how they are varied come from (seed, epoch) and (seed, step) alone,
     so a training that goes on from `start`, a state that `checkpoint` saved, gives the same bits.
     At the end the network has the weights that count: the averaged ones where the recipe has an average.
-    With `captured` a CUDA device repeats a step by itself (evaluation/captured.py); RuntimeError where
-    it cannot.
+    With `captured` a CUDA device repeats a step by itself (evaluation/captured.py); where it cannot,
+    steps are as without, and what is returned says why.
     """
     device = part.labels.device
     steps, per_epoch = total_steps(recipe, len(part)), batches_per_epoch(recipe, len(part))
     length = length or Length(steps)
     judge_at = min(watch.judge_at, steps)
-    if captured and (reason := obstacle(device)):
-        raise RuntimeError(reason)
     optimizer = optimizer_of(network, recipe, capturable=captured)
     average = Average(network, recipe.average) if recipe.average else None
     counts = average.network if average else network
@@ -130,9 +129,18 @@ def fit(
         total.zero_()
         state.since = 0
 
+    def ended(stopped: bool = False) -> Fitted:
+        return Fitted(state.step, state.loss, tuple(state.history), stopped, obstacle)
+
     network.train()
     plain = step_of(network, part, recipe, optimizer, total, cached=not captured)
-    step = Captured(plain, min(recipe.batch, len(part)), varied) if captured else plain
+    step: Callable[[Tensor, Tensor | None], None] = plain
+    obstacle = ""
+    if captured:
+        try:
+            step = Captured(plain, min(recipe.batch, len(part)), varied)
+        except NotCaptured as error:
+            obstacle = str(error)
     while state.progress < 1:
         set_rate(optimizer, learning_rate_at(state.progress, recipe, learning_rate))
         begin = state.step % per_epoch * recipe.batch
@@ -151,12 +159,12 @@ def fit(
         if int(before * watch.looks) < int(state.progress * watch.looks):
             looked(watch.look(counts) if watch.look else None)
             if not math.isfinite(state.loss):
-                return Fitted(state.step, state.loss, tuple(state.history), stopped=True)
+                return ended(stopped=True)
         if watch.judge and (state.step == judge_at or (over and state.step < judge_at)):
             if state.since:
                 looked(None)
             if not (math.isfinite(state.loss) and watch.judge(counts)):
-                return Fitted(state.step, state.loss, tuple(state.history), stopped=True)
+                return ended(stopped=True)
         network.train()
         if checkpoint and (over or checkpoint.due()):
             checkpoint.save(
@@ -172,7 +180,7 @@ def fit(
         looked(None)
     if average:
         network.load_state_dict(counts.state_dict())
-    return Fitted(state.step, state.loss, tuple(state.history))
+    return ended()
 
 
 def _order(part: DevicePart, seed: int, epoch: int) -> Tensor:

@@ -3,16 +3,16 @@
 from statistics import fmean, median
 from typing import Any
 
-from blockqnn.cores import usable_cores
 from blockqnn.quantity import duration
 from blockqnn.report.histogram import histogram, short
 from blockqnn.report.survey import Survey
 from blockqnn.runtime.facts import RunFacts
+from blockqnn.runtime.slots import slots_of
 
 
 def outlook(facts: RunFacts, found: Survey) -> dict[str, Any]:
     """The survey's numbers; shares are of the drawn blocks, seconds of one candidate on one worker."""
-    admitted, workers = found.admitted, _workers(facts)
+    admitted, workers = found.admitted, slots_of(facts.settings.execution, facts.device).workers
     left = [n for n, ok in zip(found.lengths, admitted, strict=True) if ok]
     plan, seconds = facts.settings.plan, found.candidate_seconds
     return {
@@ -75,11 +75,6 @@ def _time(told: dict[str, Any], found: Survey, budget: float | None) -> str:
     else:
         fit = f"{told['planned_trials']} trials take about {duration(told['planned_seconds'])}"
     return f"time: {each}; with {told['workers']} workers {fit}"
-
-
-def _workers(facts: RunFacts) -> int:
-    execution = facts.settings.execution
-    return 1 if execution.executor == "serial" else execution.workers or usable_cores()
 
 
 def _spread(values: tuple[int, ...]) -> dict[str, int]:

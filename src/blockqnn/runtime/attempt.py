@@ -10,9 +10,10 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
+from blockqnn.machine import held_memory
 from blockqnn.records import Task
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -32,6 +33,7 @@ class WorkerProcess:
         evaluator: str,
         specification: Mapping[str, Any],
         inbox: "queue.SimpleQueue[tuple[WorkerProcess, bytes | None]]",
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         path = os.pathsep.join(p for p in sys.path if p)
         self._process = subprocess.Popen(
@@ -39,7 +41,7 @@ class WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, **_ONE_THREAD, "PYTHONPATH": path},
+            env={**os.environ, **_ONE_THREAD, **environment, "PYTHONPATH": path},
             start_new_session=True,
         )
         self.pid = self._process.pid
@@ -62,11 +64,7 @@ class WorkerProcess:
 
     def memory(self) -> int:
         """Bytes of main memory that the child holds; 0 where the system does not tell."""
-        try:
-            pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
-        except (OSError, IndexError, ValueError):
-            return 0
-        return pages * os.sysconf("SC_PAGE_SIZE")
+        return held_memory(self.pid)
 
     def kill(self) -> None:
         """Ends the child and every process of its group, whatever state it is in."""
@@ -113,13 +111,3 @@ class WorkerProcess:
             while line := pipe.readline(_LINE_LIMIT):
                 if text := line.decode(errors="replace").strip():
                     self.last_words = text[:500]
-
-
-def free_memory() -> int | None:
-    """Bytes that new processes may take, where the system tells."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-    except OSError:
-        return None
-    kilobytes = next((line.split()[1] for line in lines if line.startswith("MemAvailable:")), None)
-    return None if kilobytes is None else int(kilobytes) * 1024

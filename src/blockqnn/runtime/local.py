@@ -5,16 +5,16 @@ import queue
 import signal
 import time
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
 
-from blockqnn.cores import usable_cores
+from blockqnn.machine import free_memory, usable_cores
 from blockqnn.records import Failure, FailureKind, Measurement, Observation, Result, Task
-from blockqnn.runtime.attempt import WorkerProcess, free_memory
+from blockqnn.runtime.attempt import WorkerProcess
 from blockqnn.runtime.search import NoWorkerLeft
 from blockqnn.runtime.worker import READY
 
@@ -34,6 +34,7 @@ _MEMORY_EVIDENCE = 0.8  # of the limit: a SIGKILL above it counts as out of memo
 @dataclass
 class _Slot:
     name: str
+    gpu: str | None = None  # the only one that its worker sees
     worker: WorkerProcess | None = None
     ready: bool = False
     task: Task | None = None
@@ -58,15 +59,22 @@ class LocalExecutor:
         workers: int | None = None,
         timeout: float = 3600.0,
         memory: int | None = None,
+        gpus: Sequence[str] = (),
     ) -> None:
-        """`timeout` in seconds for a task, `memory` in bytes for a worker (None: its share)."""
+        """`timeout` in seconds for a task, `memory` in bytes for a worker (None: its share).
+
+        Without `workers` there is one a core. Where `gpus` are named, as CUDA_VISIBLE_DEVICES does, each
+        worker sees one of them, in turn. The evaluator's specification tells the memory too.
+        """
         count = workers or usable_cores()
         free = free_memory()
-        self._evaluator, self._specification = evaluator, dict(specification)
         self._timeout = timeout
         self._memory = memory or (int(0.9 * free / count) if free else None)
+        self._evaluator, self._specification = evaluator, {"memory": self._memory, **specification}
         self._inbox: queue.SimpleQueue[tuple[WorkerProcess, bytes | None]] = queue.SimpleQueue()
-        self._slots = [_Slot(str(number)) for number in range(count)]
+        self._slots = [
+            _Slot(str(number), gpus[number % len(gpus)] if gpus else None) for number in range(count)
+        ]
         self._queue: deque[Task] = deque()
         self._faults: dict[int, Counter[str]] = {}  # by task
         self._done: list[Result] = []
@@ -110,8 +118,9 @@ class LocalExecutor:
         self._queue.clear()
 
     def _start(self, slot: _Slot) -> None:
+        seen = {} if slot.gpu is None else {"CUDA_VISIBLE_DEVICES": slot.gpu}
         try:
-            slot.worker = WorkerProcess(self._evaluator, self._specification, self._inbox)
+            slot.worker = WorkerProcess(self._evaluator, self._specification, self._inbox, seen)
         except OSError as error:
             raise NoWorkerLeft(f"no worker starts: {error}") from error
         slot.ready, slot.task, slot.memory = False, None, 0
