@@ -1,7 +1,8 @@
 """The training loops that a user would write for one network: with a DataLoader, and in memory.
 
-Both pad by 4 pixels, crop, flip, normalise, and train by Adam with its defaults in torch's default
-number format and memory layout. A loop is called with a number of steps and what to call after each.
+Both normalise, and train by Adam with its defaults in torch's default number format and memory layout;
+images are padded by 4 pixels, cropped and flipped, unless the loop in memory is told to leave that out.
+A loop is called with a number of steps and what to call after each.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,13 +15,29 @@ from torch.nn import functional
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as SampleDataset
 
+from blockqnn.config import Augmentation
 from blockqnn.data.dataset import Dataset, Part
+from blockqnn.network.model import build
+from blockqnn.network.plan import Image, NetworkPlan
 
 PADDING = 4  # pixels by which an image is moved at most
 
 Report = Callable[[int, float], None]  # steps done, and their share
 Loop = Callable[[int, Report], None]
 Batches = Iterator[tuple[Tensor, Tensor]]
+
+
+def variation(image: Image) -> Augmentation:
+    """What these loops do to images, as a recipe says it; it mirrors the border, they show black."""
+    return Augmentation(shift=PADDING / image.height, flip=True)
+
+
+def plain_network(plan: NetworkPlan, device: str, seed: int = 0) -> nn.Module:
+    """The network in torch's default memory layout; the weights are those of `build` for the seed."""
+    network = build(plan, seed)
+    for parameter in network.parameters():  # to() would keep the strides of 1x1 convolutions
+        parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
+    return network.to(device)
 
 
 class Samples(SampleDataset[tuple[Tensor, int]]):
@@ -58,8 +75,10 @@ def with_loader(network: nn.Module, dataset: Dataset, device: str, batch: int, w
     return lambda steps, report: _train(network, batches(), steps, report, Tensor.item)
 
 
-def in_memory(network: nn.Module, dataset: Dataset, device: str, batch: int) -> Loop:
-    """All images uint8 on the device, whole batches varied there, no `.item()`."""
+def in_memory(
+    network: nn.Module, dataset: Dataset, device: str, batch: int, *, varied: bool = True
+) -> Loop:
+    """All images uint8 on the device, whole batches varied there unless told not to, no `.item()`."""
     images = torch.from_numpy(dataset.train.images).permute(0, 3, 1, 2).contiguous().to(device)
     labels = torch.from_numpy(dataset.train.labels).to(device)
     mean, deviation = _scale(dataset, device)
@@ -68,7 +87,8 @@ def in_memory(network: nn.Module, dataset: Dataset, device: str, batch: int) -> 
         while True:
             for index in torch.randperm(len(labels), device=device).split(batch):
                 if len(index) == batch:
-                    shown = _varied(images[index]).float() / 255
+                    shown = images[index]
+                    shown = (_varied(shown) if varied else shown).float() / 255
                     yield (shown - mean) / deviation, labels[index]
 
     return lambda steps, report: _train(network, batches(), steps, report, Tensor.detach)

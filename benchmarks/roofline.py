@@ -4,6 +4,7 @@ The per-kernel roofline time of a stretch is the sum over its aten ops of
 max(bytes / bandwidth, FLOPs / peak of the op's number format). Bytes are those of the tensors that an
 op reads and writes, whatever caches may hold; views cost nothing, an op of several kernels (a
 convolution's backward) counts once. FLOPs are 2 a multiply-add of convolutions and matrix products.
+Beside it stands the roofline of a training step whose ops are fused as far as they can be.
 """
 
 import math
@@ -19,6 +20,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from blockqnn.network.plan import NetworkPlan
+
+_FLOAT32 = 4  # bytes
+# Of each weight in a step of Adam, float32 values: read by the forward and by the backward pass, its
+# gradient written and read, both of Adam's states read and written, the new weight written.
+_VALUES_A_WEIGHT = 2 + 2 + 4 + 1
 _REPEATS, _CALLS = 5, 4  # timings of which the fastest counts, calls in each
 _FREE = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "_unsafe_view"}
 _WRITE_ONLY = {"copy_", "fill_", "zero_"}
@@ -37,6 +44,35 @@ class Rates(NamedTuple):
         name = "bfloat16" if dtype == torch.bfloat16 else "float32"
         tf32 = name == "float32" and torch.backends.cudnn.conv.fp32_precision == "tf32"
         return self.peaks["tf32"] if tf32 and "tf32" in self.peaks else self.peaks[name]
+
+
+def ideal_bytes(plan: NetworkPlan, batch: int, precision: str) -> int:
+    """Bytes that a training step has to move with every op fused that can be.
+
+    The sum of
+    - each value that is kept for the backward pass (`plan.activations` an image), written once and
+      read once, in the precision: 2 bytes in bfloat16, else 4;
+    - nine float32 values a parameter: the weight read in the forward and in the backward pass, its
+      gradient written and read, Adam's two states read and written, the weight written;
+    - the batch of uint8 images, read once.
+
+    What never has to leave the chip costs nothing: intermediate results, gradients of activations,
+    bfloat16 copies of weights. A step that computes activations anew instead of keeping them may move
+    less.
+    """
+    value = 2 if precision == "bfloat16" else _FLOAT32
+    activations = 2 * plan.activations * batch * value
+    return activations + _VALUES_A_WEIGHT * _FLOAT32 * plan.params + batch * math.prod(plan.image)
+
+
+def ideal_seconds(plan: NetworkPlan, batch: int, precision: str, rates: Rates) -> float:
+    """Of a training step with every op fused that can be: the slower of memory and arithmetic.
+
+    Memory moves `ideal_bytes`; arithmetic is 3 times the plan's FLOPs an image, forward and backward.
+    """
+    peak = rates.peak(torch.bfloat16 if precision == "bfloat16" else torch.float32)
+    moving = ideal_bytes(plan, batch, precision) / rates.bandwidth
+    return max(moving, 3 * plan.flops * batch / peak)
 
 
 def synchronize(device: str) -> None:
