@@ -17,7 +17,8 @@ from torch.utils.data import Dataset as SampleDataset
 
 from blockqnn.config import Augmentation
 from blockqnn.data.dataset import Dataset, Part
-from blockqnn.network.model import build
+from blockqnn.network.model import Network, build
+from blockqnn.network.ops import BatchNorm
 from blockqnn.network.plan import Image, NetworkPlan
 
 PADDING = 4  # pixels by which an image is moved at most
@@ -32,9 +33,22 @@ def variation(image: Image) -> Augmentation:
     return Augmentation(shift=PADDING / image.height, flip=True)
 
 
+class PlainNetwork(Network):
+    """The network with torch's own average over the pixels."""
+
+    def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
+        pooled: Tensor = self.relu(features).mean(dim=(2, 3))
+        logits: Tensor = pooled if pre_logits else self.head(pooled)
+        return logits
+
+
 def plain_network(plan: NetworkPlan, device: str, seed: int = 0) -> nn.Module:
-    """The network in torch's default memory layout; the weights are those of `build` for the seed."""
+    """The network of torch's own layers in its default memory layout, with the weights of `build`."""
     network = build(plan, seed)
+    network.__class__ = PlainNetwork
+    for module in network.modules():
+        if isinstance(module, BatchNorm):
+            module.__class__ = nn.BatchNorm2d
     for parameter in network.parameters():  # to() would keep the strides of 1x1 convolutions
         parameter.data = parameter.data.clone(memory_format=torch.contiguous_format)
     return network.to(device)

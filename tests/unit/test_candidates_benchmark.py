@@ -19,6 +19,7 @@ from apart import Apart, Failed, forget_peak, peak_memory
 from blockqnn.config import Augmentation
 from blockqnn.evaluation.optimizer import learning_rate_at
 from blockqnn.network.model import build
+from blockqnn.network.ops import BatchNorm
 from blockqnn.network.plan import SKELETONS, Image, Skeleton, plan_network
 from blockqnn.space.code import parse
 from blockqnn.space.zoo import ZOO
@@ -165,6 +166,24 @@ def test_plain_loops_have_the_default_memory_layout_and_the_weights_of_the_seed(
     for parameter, other in zip(network.parameters(), built.parameters(), strict=True):
         assert parameter.stride() == torch.empty(parameter.shape).stride()
         assert parameter.equal(other)
+
+
+def test_plain_loops_train_torchs_own_layers_and_compute_the_same():
+    plan = plan_network(ZOO["block-qnn-s"], SKELETONS["small"], candidates.IMAGE, 10)
+    network, built = plain_network(plan, "cpu"), build(plan, seed=0)
+    assert not any(isinstance(module, BatchNorm) for module in network.modules())
+    norms = [sum(isinstance(m, nn.BatchNorm2d) for m in n.modules()) for n in (network, built)]
+    assert norms[0] == norms[1] > 0
+    images = torch.randn(4, 3, 32, 32)
+    for one, other in zip(*(grads(n, images) for n in (network, built)), strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4)
+
+
+def grads(network, images):
+    """Logits and the gradients of all parameters."""
+    logits = network.train()(images)
+    logits.logsumexp(1).sum().backward()
+    return [logits.detach(), *(p.grad for p in network.parameters())]
 
 
 def test_the_loop_in_memory_shows_the_images_as_they_are_if_told_to():
