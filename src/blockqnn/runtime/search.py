@@ -1,5 +1,6 @@
 """The search loop, and the protocols of what it drives."""
 
+from collections import ChainMap
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -165,7 +166,8 @@ def ask_iteration(
     source: str,
 ) -> tuple[list[Trial], list[Result]]:
     """The next iteration's `size` trials, with the outcomes that are clear without an evaluation."""
-    first_with_key = dict(fold.first_with_key)
+    # on top of the fold's, which may hold 100,000 keys and changes when all is stored only
+    first_with_key = ChainMap[str, int]({}, fold.first_with_key)
     trials: list[Trial] = []
     results: list[Result] = []
     for number in range(len(fold.trials), len(fold.trials) + size):
