@@ -77,6 +77,31 @@ def test_an_iteration_is_complete_with_all_outcomes_up_to_it(outcomes, complete,
     assert [t.number for t in fold.unfinished()] == unfinished
 
 
+def test_complete_iterations_follow_trials_and_results_as_they_come():
+    fold, seen = Fold(), []
+
+    def look():
+        seen.append(fold.complete_iterations())
+
+    look()
+    for iteration in range(3):
+        fold.add_trials(t for t in TRIALS if t.iteration == iteration)
+        look()
+    for number in (3, 0, 2):
+        fold.add_results([Result(number=number, outcome=OUTCOMES[number])])
+        look()
+    assert seen == [0, 0, 0, 0, 0, 0, 3]
+
+
+def test_told_evaluated_counts_the_evaluations_that_the_learner_knows():
+    fold = fold_of()
+    assert fold.told_evaluated == 0
+    for told, evaluated in ((1, 1), (2, 2), (3, 2)):
+        fold.tell_until(told, Told(), episode, reward)
+        assert fold.told_evaluated == evaluated
+        assert fold.told_evaluated == fold.evaluated(t for i in fold.iterations[:told] for t in i)
+
+
 def test_fingerprints_are_those_of_measurements_that_have_one():
     assert fold_of().fingerprints == set()
     assert fold_of(fingerprint="f").fingerprints == {"f"}

@@ -58,6 +58,15 @@ def test_the_same_trajectory_again():
     assert agent.value("", "a") == 7.0  # 0.5 * 4 + 0.5 * (4 + 6)
 
 
+def test_each_ask_follows_what_was_told_last():
+    """Nothing that an earlier ask found out stays after an update."""
+    agent, asked = QAgent(TwoSteps(), PAPER.model_copy(update={"alpha": 1.0, "shaped": False}), 0), []
+    for number, code in enumerate(("ac", "bd")):
+        agent.tell(number, [(tuple(code), 10.0 + number)] * 20)
+        asked.append("".join(agent.ask(0.0, Random(0), set())))
+    assert asked == ["ac", "bd"]
+
+
 def test_max_looks_at_untried_actions_too():
     settings = PAPER.model_copy(update={"shaped": False})
     agent = taught(settings, [("ac", -8.0)])

@@ -6,8 +6,9 @@ import pytest
 
 from blockqnn.config import PlanSettings
 from blockqnn.network.plan import OverLimit
-from blockqnn.records import Failure, Measurement, Result
-from blockqnn.runtime.search import DRAWS, Problem, search
+from blockqnn.records import Failure, Measurement, Result, Trial
+from blockqnn.runtime.fold import Fold
+from blockqnn.runtime.search import DRAWS, Problem, ask_iteration, search
 from blockqnn.runtime.serial import SerialExecutor
 from blockqnn.runtime.store import Store
 
@@ -156,6 +157,18 @@ def test_a_repeat_takes_the_outcome_of_the_earliest_with_its_key_and_never_train
     assert [t.repeat_of for t in fold.trials] == [None, 0, 0, None]
     assert trained == ["3", "4"]
     assert diary.rewards == [3.0, 3.0, 3.0, 4.0]
+
+
+def test_an_ask_finds_repeats_within_its_iteration_and_leaves_the_fold_as_it_was():
+    """What was asked is no state before it is stored."""
+    fold, problem = Fold(), Problem(Numbers(), lambda _: 1.0, reward)
+    fold.add_trials([Trial(number=0, iteration=0, code="3", key="3")])
+    diary = Diary([4, 53, 54, 5])
+    trials, _ = ask_iteration(problem, diary, fold, 0, 4, 0.0, {}, "")
+    assert [t.repeat_of for t in trials] == [None, 0, 1, None]
+    assert [known for _, _, known in diary.asked] == [{"3"}, {"3", "4"}, {"3", "4"}, {"3", "4"}]
+    assert fold.first_with_key == {"3": 0}
+    assert fold.trials == [Trial(number=0, iteration=0, code="3", key="3")]
 
 
 def test_a_repeat_of_a_failure_fails_without_training(tmp_path):

@@ -115,10 +115,10 @@ def operation_facts(operations: Sequence[OwnOp]) -> tuple[OperationFacts, ...]:
 
 
 def problem_of(facts: RunFacts, operations: Sequence[OwnOp] | None = None) -> Problem[Layer, Layer]:
-    """Blocks of the run's space, admitted by its limits, rewarded by its rule.
+    """Blocks of the run's space, admitted by its limits, rewarded by its rule, costly by their size.
 
     `operations` are those of the loaded plugins; without them a run that has some can be read,
-    but its blocks not admitted.
+    but its blocks neither admitted nor their costs told.
     """
     settings, image = facts.settings, facts.data.image
     own = facts.own_ops if operations is None else operations
@@ -135,7 +135,12 @@ def problem_of(facts: RunFacts, operations: Sequence[OwnOp] | None = None) -> Pr
             return failure_reward(rule)
         return corrected_reward(rule, outcome.accuracy, outcome.flops, trial.density)
 
-    return Problem(space, admit, reward)
+    def cost(trial: Trial) -> float:
+        """Activations: they foresee the time of a training better than FLOPs do (docs/LOG.md)."""
+        plan = plan_network(parse(trial.code, own), settings.skeleton, image, classes)
+        return plan.activations
+
+    return Problem(space, admit, reward, cost)
 
 
 def block_density(block: Block, settings: RewardSettings) -> float:

@@ -25,10 +25,12 @@ class Fold:
         self.first_with_key: dict[str, int] = {}
         self.fingerprints: set[str] = set()
         self.told = 0  # iterations that the learner was told of
+        self.told_evaluated = 0  # evaluations among their trials
         self.arrived: list[int] = []  # trials with a result of their own, as the results came
         self.reused = 0  # repeats whose outcome is known
         self._results: dict[int, Result] = {}
         self._missing: list[int] = []  # outcomes still to come, an iteration
+        self._complete = 0  # iterations from the first on that miss none
         self._waiting: Counter[int] = Counter()  # repeats by the trial whose outcome they wait for
 
     def add_trials(self, trials: Iterable[Trial]) -> None:
@@ -82,16 +84,20 @@ class Fold:
         """Tells the learner every iteration below `iteration` that it was not told of."""
         while self.told < iteration:
             told = []
-            for trial in self.iterations[self.told]:
+            trials = self.iterations[self.told]
+            for trial in trials:
                 outcome = self.outcome(trial)
                 assert outcome is not None, f"trial {trial.number} has no outcome yet"
                 told.append((episode(trial.code), reward(trial, outcome)))
             learner.tell(self.told, told)
             self.told += 1
+            self.told_evaluated += self.evaluated(trials)
 
     def complete_iterations(self) -> int:
         """How many iterations from the first on have all their outcomes."""
-        return next((i for i, n in enumerate(self._missing) if n), len(self._missing))
+        while self._complete < len(self._missing) and not self._missing[self._complete]:
+            self._complete += 1  # an iteration is added whole, so it stays complete
+        return self._complete
 
     def trajectory(self, learner: Learner) -> str:
         """One hash over trials, outcomes and Q-values; time, worker and attempts left out."""

@@ -50,10 +50,9 @@ class Planned:
         if plan.count == "trials":
             left = planned - len(fold.trials)
             return asked / (asked + -(-left // plan.iteration_size)) if left > 0 else None
-        evaluated = fold.evaluated(t for trials in fold.iterations[: fold.told] for t in trials)
-        if evaluated >= planned or len(fold.trials) >= _TRIALS_PER_EVALUATION * planned:
+        if fold.told_evaluated >= planned or len(fold.trials) >= _TRIALS_PER_EVALUATION * planned:
             return None
-        return evaluated / planned
+        return fold.told_evaluated / planned
 
     def size(self, fold: Fold) -> int:
         if self._plan.count == "evaluations":

@@ -1,6 +1,7 @@
 """The search loop, and the protocols of what it drives."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections import ChainMap, deque
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from random import Random
@@ -65,6 +66,10 @@ S = TypeVar("S", bound=Hashable)
 A = TypeVar("A", bound=Hashable)
 
 
+def _equal_cost(_: Trial) -> float:
+    return 0.0
+
+
 @dataclass(frozen=True)
 class Problem(Generic[S, A]):
     """What is searched: the space, what it admits, and what an outcome is worth."""
@@ -72,6 +77,7 @@ class Problem(Generic[S, A]):
     mdp: MDP[S, A]
     admit: Callable[[Sequence[A]], float | None]  # density; raises OverLimit
     reward: Callable[[Trial, Measurement | Failure], float]
+    cost: Callable[[Trial], float] = _equal_cost  # in any unit: which evaluations take long
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,7 @@ def search(
     fold = Fold()
     fold.add_trials(store.trials())
     fold.add_results(store.results())
-    waiting = fold.unfinished()[::-1]
+    waiting = deque(_longest_first(problem, fold.unfinished()))
     running = 0
     asked_at = 1.0  # share of the plan at which the last iteration was asked
     try:
@@ -125,11 +131,11 @@ def search(
                 fold.add_results(results)
                 decided = {r.number for r in results}
                 fresh = [t for t in trials if t.repeat_of is None and t.number not in decided]
-                waiting = fresh[::-1] + waiting
+                waiting.extend(_longest_first(problem, fresh))
                 asked_at = share
             left = pace.left(fold)
             while waiting and (left is None or left > 0) and executor.free:
-                trial = waiting.pop()
+                trial = waiting.popleft()
                 seed = derive(plan.seed, "train", trial.number)
                 executor.submit(Task(number=trial.number, code=trial.code, seed=seed))
                 running += 1
@@ -146,6 +152,15 @@ def search(
     store.add(events=pace.passed())
     fold.tell_until(fold.complete_iterations(), strategy, problem.mdp.episode, problem.reward)
     return fold
+
+
+def _longest_first(problem: Problem[S, A], trials: Iterable[Trial]) -> list[Trial]:
+    """Older iterations first, for the agent waits for them; then the most costly, ties by number.
+
+    What takes long and begins last is what all other workers would have to wait for. Results count in
+    trial order, so this moves time and no trajectory.
+    """
+    return sorted(trials, key=lambda trial: (trial.iteration, -problem.cost(trial), trial.number))
 
 
 def _new_fingerprints(fold: Fold, results: Sequence[Result]) -> list[Event]:
@@ -165,7 +180,8 @@ def ask_iteration(
     source: str,
 ) -> tuple[list[Trial], list[Result]]:
     """The next iteration's `size` trials, with the outcomes that are clear without an evaluation."""
-    first_with_key = dict(fold.first_with_key)
+    # on top of the fold's, which may hold 100,000 keys and changes when all is stored only
+    first_with_key = ChainMap[str, int]({}, fold.first_with_key)
     trials: list[Trial] = []
     results: list[Result] = []
     for number in range(len(fold.trials), len(fold.trials) + size):

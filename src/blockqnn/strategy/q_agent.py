@@ -36,6 +36,7 @@ class QAgent(Generic[S, A]):
         self._seed = seed
         self._q: dict[S, dict[A, float]] = {}
         self._visits: dict[S, dict[A, int]] = {}
+        self._greedy: dict[S, tuple[float, list[A]]] = {}  # of states not updated since it was needed
         self._replay: list[tuple[tuple[tuple[S, A], ...], float]] = []
         self._reward_sum = 0.0
 
@@ -98,6 +99,7 @@ class QAgent(Generic[S, A]):
         step = step_size(visits[action]) if alpha == "1/visits" else alpha
         values = self._q.setdefault(state, {})
         values[action] = updated(values.get(action, self._initial_q()), step, target)
+        self._greedy.pop(state, None)
 
     def _initial_q(self) -> float:
         initial = self._settings.initial_q
@@ -118,12 +120,21 @@ class QAgent(Generic[S, A]):
         values = self._q.get(state)
         if not values or epsilon >= 1 or rng.random() < epsilon:
             return random_action(self._mdp, state, rng, self._settings.exploration)
-        best = self._best(state)
-        tied = [action for action, q in values.items() if q == best]
-        actions = self._mdp.actions(state)
-        if len(values) == len(actions) or self._initial_q() < best:
+        highest, tied = self._highest(state, values)
+        actions, initial = self._mdp.actions(state), self._initial_q()
+        if len(values) == len(actions) or initial < highest:
             return tied[0] if len(tied) == 1 else rng.choice(tied)
-        initial = self._initial_q()
-        while values.get(action := rng.choice(actions), initial) != best:
+        while values.get(action := rng.choice(actions), initial) != initial:
             pass  # untried actions are most of the many, so few draws are needed
         return action
+
+    def _highest(self, state: S, values: dict[A, float]) -> tuple[float, list[A]]:
+        """The highest Q-value of the tried actions, and those that have it.
+
+        Kept between updates: a long search tries hundreds of actions in states that every walk meets.
+        """
+        found = self._greedy.get(state)
+        if found is None:
+            highest = max(values.values())
+            found = self._greedy[state] = highest, [a for a, q in values.items() if q == highest]
+        return found
