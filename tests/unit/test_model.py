@@ -252,23 +252,37 @@ def test_a_built_network_lies_on_the_cpu_in_float32():
 
 
 class Gradients(TorchDispatchMode):
-    """Whether each gradient that a backward pass of BN meets lies in one piece."""
+    """The gradients that the backward passes of BN and ReLU meet."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.in_one_piece: list[bool] = []
+        self.bn: list[torch.Tensor] = []
+        self.relu: list[torch.Tensor] = []
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         if func is torch.ops.aten.native_batch_norm_backward.default:
-            self.in_one_piece.append(args[0].is_contiguous(memory_format=torch.channels_last))
+            self.bn.append(args[0])
+        if func is torch.ops.aten.threshold_backward.default:
+            self.relu.append(args[0])
         return func(*args, **(kwargs or {}))
 
 
-def test_bn_meets_its_gradients_in_one_piece():
-    # leaves get slices of what their concatenation got
+def test_gradients_lie_as_the_backward_passes_are_fast_with():
+    # leaves get slices of what their concatenation got, which gets a mean's that is spread out
     plan = plan_network(ZOO["block-qnn-a"], SKELETONS["small"], Image(3, 16, 16), 10)
     loss = build(plan, seed=0).train()(torch.rand(4, 3, 16, 16)).sum()
     with Gradients() as seen:
         loss.backward()
-    assert len(seen.in_one_piece) > 10
-    assert all(seen.in_one_piece)
+    assert len(seen.bn) > 10
+    assert all(g.is_contiguous(memory_format=torch.channels_last) for g in seen.bn)
+    assert len(seen.relu) > 10
+    assert all(g.stride(1) == 1 for g in seen.relu)
+
+
+def test_pooled_features_are_the_mean_over_the_pixels_also_in_training():
+    network = build(planned("(1,1,3,0,0)"), 0)
+    features = torch.randn(4, network.head.in_features, 3, 5)
+    expected = features.relu().mean(dim=(2, 3))
+    for mode in (True, False):
+        pooled = network.train(mode).forward_head(features, pre_logits=True)
+        torch.testing.assert_close(pooled, expected)

@@ -92,8 +92,8 @@ class Network(nn.Module):
 def _mean_by_pixel(x: Tensor) -> Tensor:
     """The mean over H and W of [N, C, H, W] in channels_last, written so that its gradient lies so too.
 
-    That of `mean(dim=(2, 3))` does not, and the ReLU before it then takes up to 30 times as long on a CPU
-    (docs/LOG.md, 2026-11-26).
+    That of `mean(dim=(2, 3))` does not, and the ReLU before it then takes up to 30 times as long on a
+    CPU (docs/LOG.md, 2026-11-26).
     """
     return x.permute(0, 2, 3, 1).flatten(1, 2).mean(dim=1)
 
