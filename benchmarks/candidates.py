@@ -9,6 +9,7 @@ Each block of a frozen list, five with a name and 15 random ones, is trained in 
     b  `fit` with the early-stop recipe: the search's own training
     c  loop a on tensors in the device's memory, whole batches varied there, no `.item()`
     d  loop b whose step a CUDA graph repeats, if --loops asks for it
+    e  loop b in float32, if --loops asks for it
 
 All shift and flip the images. Each loop lives in a process of its own, for `fit` changes how its process
 keeps freed memory; nothing of them runs at once. Windows of equally many steps of them take turns, each
@@ -73,7 +74,7 @@ RANDOM = 15
 PROFILED, PROFILE_STEPS, PROFILE_ROWS = ("block-qnn-s", "random 1"), 20, 15
 CLASSES = 10
 IMAGE = Image(3, 32, 32)
-PAIRS = (("b", "a"), ("b", "c"), ("d", "a"), ("d", "b"))
+PAIRS = (("b", "a"), ("b", "c"), ("d", "a"), ("d", "b"), ("e", "a"), ("e", "c"))
 
 
 def blocks(
@@ -116,9 +117,8 @@ def loop_of(
     if name == "c":
         return in_memory(plain_network(plan, device), dataset, device, options.batch)
     network, part = build(plan, seed=0).to(device), on_device(dataset.train, dataset, device)
-    recipe = Recipe(
-        batch=options.batch, precision=options.precision, augmentation=variation(dataset.image)
-    )
+    precision = "float32" if name == "e" else options.precision
+    recipe = Recipe(batch=options.batch, precision=precision, augmentation=variation(dataset.image))
 
     def loop(steps: int, report: Callable[[int, float], None]) -> None:
         fit(
@@ -381,6 +381,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeats", type=_whole_numbers, default=(1,))
     parser.add_argument("--max-flops", type=int, help="of random blocks, an image; else Block-QNN-S's")
     parser.add_argument("--blocks", type=int, help="the first so many; else all, or those with a name")
+    parser.add_argument("--part", default="1/1", help="of them: 1/2 is every second one")
     parser.add_argument("--loops", default="a,b,c")
     parser.add_argument("--workers", type=int, default=0, help="processes of loop a's DataLoader")
     parser.add_argument("--window", type=int, default=50, help="steps")
@@ -395,8 +396,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--profile", action="store_true", help=f"of loop b for {', '.join(PROFILED)}")
     options = parser.parse_args(arguments)
     options.loops = options.loops.split(",")
-    if not set(options.loops) <= set("abcd") or min(options.warmup, options.window, options.rounds) < 1:
-        parser.error("loops are a, b, c and d; window, warmup and rounds are at least 1")
+    if not set(options.loops) <= set("abcde") or min(options.warmup, options.window, options.rounds) < 1:
+        parser.error("loops are a to e; window, warmup and rounds are at least 1")
     if "d" in options.loops and "b" not in options.loops:
         parser.error("loop d is measured beside loop b")
     if options.accuracy is not None and (options.accuracy < 1 or not options.data):
@@ -458,6 +459,7 @@ def compare_speed(device: str, options: argparse.Namespace) -> None:
         torch.cuda.empty_cache()  # the loops' processes need it
     _print_head(rates, machine, dataset, skeleton, options)
     listed = dict(blocks(skeleton, image, classes, options.max_flops))
+    part, parts = map(int, options.part.split("/"))
     run: dict[str, Any] = rates._asdict() | {"machine": machine, **_shape(skeleton)}
     rows: list[dict[str, Any]] = []
     left_out = []
@@ -465,7 +467,7 @@ def compare_speed(device: str, options: argparse.Namespace) -> None:
         loops = {
             name: processes.enter_context(Apart(Bench, name, device, options)) for name in options.loops
         }
-        for name, block in list(listed.items())[: options.blocks]:
+        for name, block in list(listed.items())[: options.blocks][part - 1 :: parts]:
             if time.monotonic() - begin > options.seconds:
                 left_out.append(name)
                 continue
