@@ -21,6 +21,7 @@ from blockqnn.evaluation.train import Watch, fit, score
 from blockqnn.network.model import build
 from blockqnn.network.plan import SKELETONS, Image, plan_network
 from blockqnn.records import Failure, Measurement, Task
+from blockqnn.report import rows
 from blockqnn.space.zoo import ZOO
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -98,6 +99,7 @@ def test_captured_steps_are_those_one_by_one(digits, optimizer):
             fitted.append(
                 fit(networks[-1], part, recipe, learning_rate=0.003, seed=1, captured=captured)
             )
+    assert fitted[1].obstacle == ""
     assert fitted[1].loss == pytest.approx(fitted[0].loss, rel=1e-4)
     for one, other in zip(*(network.state_dict().values() for network in networks), strict=True):
         assert torch.allclose(one.float(), other.float(), rtol=1e-2, atol=1e-3)
@@ -109,7 +111,10 @@ def test_what_a_captured_training_held_is_free_afterwards(digits):
     part = on_device(digits.train, digits, "cuda")
     held = []
     for _ in range(4):
-        fit(build(plan, seed=0).to("cuda"), part, recipe, learning_rate=0.001, seed=0, captured=True)
+        network = build(plan, seed=0).to("cuda")
+        fitted = fit(network, part, recipe, learning_rate=0.001, seed=0, captured=True)
+        assert fitted.obstacle == ""
+        del network
         gc.collect()
         held.append(torch.cuda.memory_allocated())
     assert held[-1] <= held[0]
@@ -194,6 +199,21 @@ def test_what_does_not_fit_is_a_failure_and_the_gpu_goes_on(digits):
     assert isinstance(failed, Failure)
     assert failed.kind == "out_of_memory"
     assert isinstance(measured, Measurement)
+
+
+def test_two_candidates_at_a_time_each_by_graphs(tmp_path):
+    run = blockqnn.search(
+        "digits",
+        run=tmp_path / "run",
+        trials=6,
+        device="cuda",
+        per_gpu=2,
+        settings={"execution": {"graphs": True}},
+    )
+    results = [rows.read(run.path).fold.result(t) for t in rows.read(run.path).fold.trials]
+    measured = [r.observed for r in results if isinstance(r.outcome, Measurement)]
+    assert {o.fingerprint.rpartition("; ")[2] for o in measured} == {"CUDA graph"}
+    assert {o.worker for o in measured} == {"0", "1"}
 
 
 def test_search_train_and_export(tmp_path):
