@@ -32,9 +32,13 @@ def test_one_worker_a_core_or_as_many_a_gpu_as_asked_for(monkeypatch, device, se
     assert slots_of(ExecutionSettings(**settings), device) == expected
 
 
-def test_each_worker_sees_one_gpu_and_knows_its_memory():
+def test_each_worker_sees_one_gpu_and_knows_its_memory(tmp_path):
     executor = LocalExecutor(
-        "faults.evaluators:told_place", {}, workers=3, gpus=("7", "5"), memory=10**9
+        "faults.evaluators:told_place",
+        {"directory": str(tmp_path), "workers": 3},
+        workers=3,
+        gpus=("7", "5"),
+        memory=10**9,
     )
     with closing(executor):
         for number in range(3):
