@@ -3,8 +3,8 @@
     PYTHONPATH=src python benchmarks/less_work.py cifar10-5000.npz [--blocks 60] [--part 1/2] [--table]
 
 The first random blocks of a seeded draw (distinct keys, 3 to 23 layers, at most Block-QNN-S's FLOPs
-and 1.5 million activations an image) are each trained by the preset `standard` in bfloat16, twice with
-other seeds, and once by each variant; validation accuracy counts. Each finished row goes to
+and 1.5 million activations an image) are each trained by the preset `standard` in bfloat16, with two
+seeds, and once by each variant; validation accuracy counts. Each finished row goes to
 results/less-work.jsonl, with the accuracy after each twelfth of the training, so that rules which stop
 early can be replayed; the same command goes on. A failure counts as accuracy 0. The table gives for
 each variant the rank correlation (Spearman) with the first full training, with a 95 % interval
@@ -37,10 +37,8 @@ from random_blocks import random_blocks
 
 ROWS = Path(__file__).resolve().parents[1] / "results" / "less-work.jsonl"
 LOOKS, DRAWS = 12, 2000
-FEWEST_LAYERS, MOST_ACTIVATIONS = (
-    3,
-    1_500_000,
-)  # an image; blocks of fewer layers say nothing, and repeat
+FEWEST_LAYERS = 3  # shorter blocks say little, and repeat
+MOST_ACTIVATIONS = 1_500_000  # an image
 WIDTHS = PRESETS["standard"]["skeleton"].widths
 
 
