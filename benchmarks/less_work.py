@@ -57,17 +57,17 @@ class Variant(NamedTuple):
 VARIANTS = {
     "full": Variant(),
     "3 epochs, batch 64": Variant(epochs=3, batch=64),
+    "full, another seed": Variant(seed=1),
     "images of half the side": Variant(shrink=2),
     "half the side, 3 epochs, batch 64": Variant(shrink=2, epochs=3, batch=64),
-    "half the side and filters": Variant(shrink=2, thin=2),
-    "full, another seed": Variant(seed=1),
-    "full, float32": Variant(precision="float32"),
-    "half the filters": Variant(thin=2),
-    "half the side, float32": Variant(shrink=2, precision="float32"),
     "half the images": Variant(images=0.5),
+    "half the filters": Variant(thin=2),
     "6 epochs": Variant(epochs=6),
     "3 epochs": Variant(epochs=3),
+    "half the side and filters": Variant(shrink=2, thin=2),
     "two blocks a stage": Variant(repeats=2),
+    "full, float32": Variant(precision="float32"),
+    "half the side, float32": Variant(shrink=2, precision="float32"),
 }
 
 
