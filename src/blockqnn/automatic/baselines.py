@@ -8,6 +8,7 @@ from blockqnn.config import RECIPES, Augmentation, Recipe, Settings
 from blockqnn.journal import Outlook, Row
 from blockqnn.network.plan import plan_network
 from blockqnn.quantity import duration
+from blockqnn.report.less_work import how_trained
 from blockqnn.runtime.facts import RunFacts
 from blockqnn.space.code import parse
 from blockqnn.space.zoo import ZOO
@@ -96,6 +97,7 @@ def tell(session: Session, outlook: Outlook) -> None:
         f"the search may see about {outlook.candidates} candidates"
         f" ({duration(outlook.candidate_seconds)} each, {outlook.workers} at a time)"
     )
+    session.say(f"  each {how_trained(outlook, session.settings)}")
     if outlook.candidates < FEW:
         session.say(
             f"fewer than {FEW}: a search is unlikely to pay, so half of its time goes to the final"

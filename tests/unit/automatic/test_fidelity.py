@@ -3,6 +3,8 @@
 import pytest
 
 from blockqnn.automatic.fidelity import ENOUGH, StepCost, Timed, chosen, cost_of
+from blockqnn.journal import Outlook
+from blockqnn.report.less_work import how_trained
 from blockqnn.setup import new_facts
 
 
@@ -53,3 +55,18 @@ def test_candidates_share_the_workers(digits):
     one, two = found.candidates(1000, 1), found.candidates(1000, 2)
     assert two == pytest.approx(2 * one, abs=1)
     assert found.candidates(1, 2) == 0  # workers have not begun yet
+
+
+def test_what_was_chosen_is_said_and_why(digits):
+    def said(seconds):
+        found = chosen(digits, cost, seconds, 2)
+        left = {"workers": 2, "candidates": found.candidates(seconds, 2)}
+        return how_trained(Outlook(**left, **vars(found)), digits.settings)
+
+    cost = StepCost(0.001, 2e-10)
+    full = chosen(digits, cost, 1e6, 2).candidate_seconds
+    preset = "120 steps of batches of 64, filters 16/32, blocks of up to 8 layers"
+    assert said(1e6) == f"as the preset small says: {preset}"
+    less = said(full * ENOUGH / 4)
+    assert less.startswith("by 80 steps of batches of 64, filters 8/16, blocks of up to 8 layers, so")
+    assert less.endswith(f", so that more of them fit; the preset small says {preset}")

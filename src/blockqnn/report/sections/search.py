@@ -8,6 +8,7 @@ from blockqnn.diagram.svg import picture
 from blockqnn.records import Measurement
 from blockqnn.report.findings import Findings
 from blockqnn.report.histogram import short
+from blockqnn.report.less_work import how_trained
 from blockqnn.report.markup import Column, Group, Line, paragraph, pictures, section, table
 from blockqnn.report.rows import RunView
 from blockqnn.report.sections.wording import NOT_YET, counted, in_a_row, lasting, percent
@@ -37,7 +38,8 @@ def _foreseen(findings: Findings) -> str:
         return ""
     return paragraph(
         f"Foreseen, from candidates timed on this machine: {counted(outlook.candidates, 'candidate')} of"
-        f" about {lasting(outlook.candidate_seconds)} each, with {counted(outlook.workers, 'worker')}."
+        f" about {lasting(outlook.candidate_seconds)} each, with {counted(outlook.workers, 'worker')};"
+        f" each is trained {how_trained(outlook, findings.journal.facts.settings)}."
     )
 
 
