@@ -8,10 +8,10 @@ and 32), 216 steps of 64 images by Adam in float32, then the whole validation pa
 
     search  `blockqnn.search`, local executor, a fixed seed: start-up of the workers, store, agent,
             repeats and restarts included; counted are the candidates that were trained and measured
-    plain   loop c of benchmarks/candidates.py on those same candidates, each for the steps of the
-            training that counted, and their validation; divided over as many processes of one thread,
-            each of which starts once (start-up included), with the C library's own way to keep freed
-            memory
+    plain   loop c of benchmarks/candidates.py on those same candidates, each for the steps and at
+            the learning rates of the training that counted, and their validation; divided over as many
+            processes of one thread, each of which starts once (start-up included), with the C library's
+            own way to keep freed memory
 
 Both are timed from the call to the last result, the search to its end, in turns. Printed are evaluations
 an hour (median of the repeats, least and most), their ratio within a repeat, and the mean seconds of a
@@ -32,10 +32,11 @@ from statistics import fmean, median
 from typing import Any, NamedTuple
 
 from blockqnn import search
-from blockqnn.config import DataSettings
+from blockqnn.config import DataSettings, Recipe
 from blockqnn.data.dataset import Dataset, load
 from blockqnn.evaluation.device import fingerprint, use_one_thread
 from blockqnn.evaluation.images import on_device
+from blockqnn.evaluation.optimizer import learning_rate_at
 from blockqnn.evaluation.train import score
 from blockqnn.network.plan import Skeleton, plan_network
 from blockqnn.records import Measurement
@@ -53,6 +54,7 @@ class Candidate(NamedTuple):
 
     code: str
     steps: int
+    restarts: int  # before it, each at a lower learning rate
     accuracy: float  # percent of the validation part
 
 
@@ -93,7 +95,9 @@ def _trained(run: Path) -> tuple[tuple[Candidate, ...], float]:
     view = rows.read(run)
     own = [trial for trial in view.fold.trials if trial.repeat_of is None]
     outcomes = [(trial.code, view.fold.outcome(trial)) for trial in own]
-    found = tuple(Candidate(c, o.steps, o.accuracy) for c, o in outcomes if isinstance(o, Measurement))
+    found = tuple(
+        Candidate(c, o.steps, o.restarts, o.accuracy) for c, o in outcomes if isinstance(o, Measurement)
+    )
     return found, view.seconds / len(own)
 
 
@@ -118,7 +122,13 @@ def trained_plainly(candidate: Candidate) -> Plain:
     dataset = _digits()
     plan = plan_network(parse(candidate.code), SKELETON, dataset.image, len(dataset.classes))
     network = plain_network(plan, "cpu")
-    loop = in_memory(network, dataset, "cpu", BATCH, varied=False)
+    recipe = Recipe(**settings_of(candidate.steps)["recipe"])
+    base = recipe.learning_rate * recipe.restart_factor**candidate.restarts
+
+    def rate(progress: float) -> float:
+        return learning_rate_at(progress, recipe, base)
+
+    loop = in_memory(network, dataset, "cpu", BATCH, varied=False, rate=rate)
     loop(candidate.steps, lambda _step, _progress: None)
     accuracy = score(network, on_device(dataset.validation, dataset, "cpu"), "accuracy")
     return Plain(time.perf_counter() - begin, accuracy)

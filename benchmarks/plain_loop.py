@@ -1,7 +1,8 @@
 """The training loops that a user would write for one network: with a DataLoader, and in memory.
 
 Both normalise, and train by Adam with its defaults in torch's default number format and memory layout;
-images are padded by 4 pixels, cropped and flipped, unless the loop in memory is told to leave that out.
+images are padded by 4 pixels, cropped and flipped, unless the loop in memory is told to leave that out,
+and the learning rate stays, unless that loop is told what it is at each share of the training.
 A loop is called with a number of steps and what to call after each.
 """
 
@@ -22,9 +23,11 @@ from blockqnn.network.ops import BatchNorm
 from blockqnn.network.plan import Image, NetworkPlan
 
 PADDING = 4  # pixels by which an image is moved at most
+RATE = 1e-3  # Adam's default
 
 Report = Callable[[int, float], None]  # steps done, and their share
 Loop = Callable[[int, Report], None]
+Rate = Callable[[float], float]  # the learning rate when a share of the training is done
 Batches = Iterator[tuple[Tensor, Tensor]]
 
 
@@ -90,7 +93,13 @@ def with_loader(network: nn.Module, dataset: Dataset, device: str, batch: int, w
 
 
 def in_memory(
-    network: nn.Module, dataset: Dataset, device: str, batch: int, *, varied: bool = True
+    network: nn.Module,
+    dataset: Dataset,
+    device: str,
+    batch: int,
+    *,
+    varied: bool = True,
+    rate: Rate = lambda _progress: RATE,
 ) -> Loop:
     """All images uint8 on the device, whole batches varied there unless told not to, no `.item()`."""
     images = torch.from_numpy(dataset.train.images).permute(0, 3, 1, 2).contiguous().to(device)
@@ -105,7 +114,7 @@ def in_memory(
                     shown = (_varied(shown) if varied else shown).float() / 255
                     yield (shown - mean) / deviation, labels[index]
 
-    return lambda steps, report: _train(network, batches(), steps, report, Tensor.detach)
+    return lambda steps, report: _train(network, batches(), steps, report, Tensor.detach, rate)
 
 
 def _scale(dataset: Dataset, device: str) -> tuple[Tensor, Tensor]:
@@ -136,12 +145,15 @@ def _train(
     steps: int,
     report: Report,
     value: Callable[[Tensor], float | Tensor],
+    rate: Rate = lambda _progress: RATE,
 ) -> None:
     """Adam on the cross entropy; `value` is what is added up of each step's loss."""
     optimizer = torch.optim.Adam(network.parameters())
     total: float | Tensor = 0.0
     network.train()
     for step, (images, labels) in enumerate(islice(batches, steps), 1):
+        for group in optimizer.param_groups:
+            group["lr"] = rate((step - 1) / steps)
         loss = functional.cross_entropy(network(images), labels)
         optimizer.zero_grad()
         loss.backward()

@@ -27,7 +27,7 @@ def test_it_runs(tmp_path, capsys):
 
 
 def test_the_demos_own_search_is_measured_alone(capsys, monkeypatch):
-    one = digits.Candidate("(1,1,3,0,0) (2,7,0,0,0)", 120, 95.0)
+    one = digits.Candidate("(1,1,3,0,0) (2,7,0,0,0)", 120, 0, 95.0)
     asked = []
 
     def searched(*arguments):
