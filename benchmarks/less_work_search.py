@@ -28,7 +28,6 @@ from blockqnn.evaluation.images import on_device
 from blockqnn.evaluation.restarts import train_with_restarts
 from blockqnn.evaluation.train import score
 from blockqnn.network.plan import plan_network
-from blockqnn.report import rows as run_rows
 from blockqnn.space.code import parse
 from blockqnn.space.zoo import ZOO
 
@@ -59,15 +58,9 @@ def searched(data: str, name: str, budget: str, seed: int) -> dict[str, Any]:
             workers=1,
             device="cpu",
         )
-        view = run_rows.read(run.path)
-        best = run.best()
+        best, counts = run.best(), run.status()["trials"]
         assert best is not None
-        return {
-            "code": best.code,
-            "accuracy": best.accuracy,
-            "trials": len(view.fold.trials),
-            "evaluations": sum(trial.repeat_of is None for trial in view.fold.trials),
-        }
+        return {"code": best.code, "accuracy": best.accuracy, "evaluations": counts["evaluated"]}
 
 
 def judged(data: str, code: str, seed: int) -> dict[str, Any]:
@@ -126,7 +119,7 @@ def print_table(rows: list[dict[str, Any]], tag: dict[str, str]) -> None:
         same = {"kind": "judge", "recipe": row["recipe"], "seed": row["seed"]}
         tests = [r["test"] for r in rows if same.items() <= r.items()]
         shown = f"{fmean(tests):.2f} +- {stdev(tests):.2f} ({len(tests)})" if len(tests) > 1 else "-"
-        counts = f"{row['evaluations']:11}  {row['accuracy']:22.2f}"
+        counts = f"{row.get('evaluations', '-'):>11}  {row['accuracy']:22.2f}"
         print(f"{row['seed']:4}  {row['recipe']:6}  {counts}  {shown}")
 
 
