@@ -301,10 +301,7 @@ def show(
         raise InputError(f"--image {image!r}: write channels, height and width, as 3x32x32")
     facts = describe(found.block, stacked, Image(*shape), classes or found.classes)
     if svg is not None:
-        try:
-            svg.write_text(picture(figure(found.block)), encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"--svg {svg}: cannot be written ({error.strerror})") from None
+        _write(svg, "--svg", picture(figure(found.block)))
     if as_json:
         _print_json(facts)
         return
@@ -435,6 +432,72 @@ def export(
 
     difference = api.export(trained, form, out, plugins=plugin or ())
     print(f"{out}: {form}; the largest difference of logits from the model's is {difference:.2g}")
+
+
+@app.command()
+def compare(
+    table: Annotated[Path, typer.Option(help="Measured designs (docs/tables.md).", metavar="FILE.npz")],
+    reward: Annotated[str, typer.Option(help="The column that guides the search.")],
+    judge: Annotated[str, typer.Option(help="The column that judges what was found.")],
+    strategies: Annotated[
+        str | None, typer.Option(help="As random,q-learning; default: all.", metavar="NAME,...")
+    ] = None,
+    evaluations: Annotated[str, typer.Option(help="Of a search each.", metavar="N,...")] = "50,100,300",
+    seeds: Annotated[int, typer.Option(min=1, help="Searches of each.")] = 30,
+    top: Annotated[int, typer.Option(min=1, help="Rows of highest reward that are judged.")] = 10,
+    count: Annotated[
+        str, typer.Option(help="What is one evaluation: architectures or codes.")
+    ] = "architectures",
+    workers: Annotated[
+        str | None, typer.Option(help="Worker processes: N or auto (one a core).")
+    ] = None,
+    svg: Annotated[
+        Path | None, typer.Option(help="Draw the best found to FILE.", metavar="FILE")
+    ] = None,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Search strategies side by side on a table of measured designs."""
+    from blockqnn.machine import usable_cores
+    from blockqnn.plugins import named
+    from blockqnn.tables.compare import Comparison, checked, compared
+    from blockqnn.tables.told import drawn, lines, summary
+
+    counts = _numbers(evaluations, "--evaluations", ",") or ()
+    if min(counts) < 1:
+        raise InputError(f"--evaluations {evaluations!r}: numbers from 1")
+    if count not in ("architectures", "codes"):
+        raise InputError(f"--count {count!r}: architectures or codes")
+    asked = checked(
+        Comparison(
+            table=str(table),
+            reward=reward,
+            judge=judge,
+            strategies=tuple(dict.fromkeys(strategies.split(","))) if strategies else (),
+            evaluations=tuple(dict.fromkeys(counts)),
+            seeds=seeds,
+            top=top,
+            architectures=count == "architectures",
+            plugins=named(plugin or ()),
+        )
+    )
+    processes = _workers(workers) or usable_cores()
+    if svg is not None and not svg.parent.is_dir():  # said now, not after minutes
+        raise InputError(f"--svg {svg}: cannot be written (there is no directory {svg.parent})")
+    results = compared(asked, processes)
+    if svg is not None:
+        _write(svg, "--svg", drawn(asked, results))
+    if as_json:
+        _print_json(summary(results))
+        return
+    print("\n".join(lines(asked, results)))
+
+
+def _write(path: Path, option: str, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{option} {path}: cannot be written ({error.strerror})") from None
 
 
 def _print_status(run: Path, as_json: bool) -> None:

@@ -140,6 +140,13 @@ class AgentSettings(Values):
     walks: Count = Field(5, description="walks at most for one proposal, while its key is known")
 
 
+class EvolutionSettings(Values):
+    """Regularized evolution."""
+
+    population: Count = Field(50, description="designs that may be parents: the last ones told")
+    sample: Count = Field(10, description="of them, drawn for one child, whose best is its parent")
+
+
 class RewardSettings(Values):
     """reward = accuracy in percent - mu log(FLOPs / reference) - rho log(density) (eq. 7)."""
 
@@ -261,7 +268,9 @@ class Settings(Values):
     """Everything that decides a run."""
 
     preset: str = Field("standard", description="whose values stand where none is given")
-    strategy: str = Field("q-learning", description="q-learning, random, or a plugin's")
+    strategy: str = Field(
+        "q-learning", description="q-learning, random, evolution, local-search, or a plugin's"
+    )
     evaluator: str = Field("early-stop", description="early-stop, or a plugin's")
     data: DataSettings = DataSettings()
     space: SpaceSettings = SpaceSettings()
@@ -269,6 +278,7 @@ class Settings(Values):
         SKELETONS["cifar"], description="the stem's layers, then filters and blocks of each stage"
     )
     agent: AgentSettings = AgentSettings()
+    evolution: EvolutionSettings = EvolutionSettings()
     reward: RewardSettings = RewardSettings()
     recipe: Recipe = Recipe()
     plan: PlanSettings = PlanSettings()

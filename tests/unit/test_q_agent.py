@@ -28,6 +28,9 @@ class TwoSteps:
     def step(self, state, action):
         return state + action
 
+    def view(self, state):
+        return state
+
     def key(self, episode):
         return "".join(episode)
 

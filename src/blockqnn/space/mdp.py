@@ -34,6 +34,10 @@ class MDP(Protocol[S, A]):
 
     def step(self, state: S, action: A) -> S: ...
 
+    def view(self, state: S) -> Hashable:
+        """What of the state a table of values tells apart; what is legal may differ within it."""
+        ...
+
     def key(self, episode: Sequence[A]) -> str:
         """Equal only for designs whose measurements may stand for each other."""
         ...
@@ -72,6 +76,10 @@ class BlockSpace:
     def step(self, state: Layer, action: Layer) -> Layer:  # noqa: ARG002
         """The action is the code of the next layer, and so the next state."""
         return action
+
+    def view(self, state: Layer) -> Layer:
+        """The layer last written, as in fig. 4."""
+        return state
 
     def key(self, episode: Sequence[Layer]) -> str:
         return canonical_key(self.block(episode))
