@@ -133,9 +133,10 @@ class Measured:
             return outcome.accuracy if isinstance(outcome, Measurement) else 0.0
 
         with TemporaryDirectory() as scratch, Store.create(Path(scratch) / "run", {}) as store:
-            strategy = STRATEGIES[name](space, resolve("small", {}))
+            problem = Problem(space, admit, reward)
+            strategy = STRATEGIES[name](problem, resolve("small", {}))
             executor = SerialExecutor(evaluate, slots=plan.iteration_size)
-            search(Problem(space, admit, reward), strategy, executor, store, plan)
+            search(problem, strategy, executor, store, plan)
 
 
 def random_ones(measured: Measured) -> Iterator[Block]:

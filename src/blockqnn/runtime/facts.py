@@ -18,10 +18,12 @@ from blockqnn.space.code import Block, Layer, parse
 from blockqnn.space.graph import density, graph, simplified
 from blockqnn.space.mdp import BlockSpace
 from blockqnn.space.operation import FIRST_OWN, OwnOp
+from blockqnn.space.structure import structure
 from blockqnn.space.zoo import ZOO
 from blockqnn.strategy.built_in import STRATEGIES
 from blockqnn.strategy.own import Make, OwnStrategy
 from blockqnn.strategy.reward import RewardRule, corrected_reward, failure_reward
+from blockqnn.strategy.traits import Traits
 from blockqnn.version import VERSION
 
 DEFAULT_EVALUATOR = "early-stop"
@@ -140,7 +142,14 @@ def problem_of(facts: RunFacts, operations: Sequence[OwnOp] | None = None) -> Pr
         plan = plan_network(parse(trial.code, own), settings.skeleton, image, classes)
         return plan.activations
 
-    return Problem(space, admit, reward, cost)
+    def traits(episode: Sequence[Layer]) -> Traits:
+        """Size is that of the network in FLOPs."""
+        block = space.block(episode)
+        plan = plan_network(block, settings.skeleton, image, classes)
+        sizes = tuple(math.log(n) for n in (plan.flops, plan.params, plan.activations))
+        return Traits(sizes[0], (*sizes, *structure(block)))
+
+    return Problem(space, admit, reward, cost, traits)
 
 
 def block_density(block: Block, settings: RewardSettings) -> float:
@@ -174,5 +183,5 @@ def strategy_of(
     """
     name = settings.strategy
     if name in STRATEGIES:
-        return STRATEGIES[name](problem.mdp, settings)
+        return STRATEGIES[name](problem, settings)
     return OwnStrategy(name, problem.mdp, settings, own.get(name))

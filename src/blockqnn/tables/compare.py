@@ -9,7 +9,7 @@ from functools import cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -134,7 +134,7 @@ def _searched(asked: Comparison, job: tuple[str, int, int]) -> Found:
 def searched(asked: Comparison, name: str, evaluations: int, seed: int) -> Found:
     """One search of so many evaluations, planned as that many; what comes after them is left out."""
     table = asked.table_of()
-    problem = Problem(table.space, lambda _: None, _accuracy)
+    problem = _problem(table)
     plan = PlanSettings(seed=seed, trials=evaluations, count="evaluations")
     strategy = _strategy(asked, name, seed)
     begin = time.perf_counter()
@@ -157,6 +157,10 @@ def searched(asked: Comparison, name: str, evaluations: int, seed: int) -> Found
     )
 
 
+def _problem(table: Table) -> Problem[int, Any]:
+    return Problem(table.space, lambda _: None, _accuracy, traits=table.traits)
+
+
 def _accuracy(_: Trial, outcome: Measurement | Failure) -> float:
     assert isinstance(outcome, Measurement)
     return outcome.accuracy
@@ -167,7 +171,7 @@ def _strategy(asked: Comparison, name: str, seed: int) -> Strategy:
     if name in BASELINES:
         return BASELINES[name](table, settings)
     if name in STRATEGIES:
-        return STRATEGIES[name](table.space, settings)
+        return STRATEGIES[name](_problem(table), settings)
     own = load(asked.plugins).strategies
     if name not in own:
         known = ", ".join([*STRATEGIES, *BASELINES, *own])

@@ -1,14 +1,16 @@
 """The designs that a table's rows stand for, as episodes: chains, graphs, or block codes."""
 
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from numpy.typing import NDArray
 
 from blockqnn.errors import InputError
 from blockqnn.space.code import CodeError, Layer, parse, terminal
 from blockqnn.space.graph import canonical_key
+from blockqnn.space.structure import structure
 
 _OUTPUT, _INPUT, _PADDING = -2, -1, -3  # in `ops` of graphs
 Arrays = Mapping[str, NDArray[Any]]
@@ -113,3 +115,28 @@ def _operations(arrays: Arrays, where: str) -> tuple[tuple[str, ...], NDArray[An
     if len(set(plain)) < len(plain) or "" in plain:
         raise InputError(f"{where}: `op_names` must differ, and none be empty")
     return plain, ops
+
+
+def values(rows: Sequence[Design]) -> NDArray[Any]:
+    """What a model may know of each design (N, n): structure of blocks, choices of chains and graphs."""
+    if isinstance(rows[0].episode[-1], Layer):
+        return np.array([structure(parse(row.text)) for row in rows])
+    columns: dict[Hashable, int] = {}
+    counts = [Counter(_said(row.episode)) for row in rows]
+    for counted in counts:
+        for what in counted:
+            columns.setdefault(what, len(columns))
+    found = np.zeros((len(rows), len(columns)))
+    for row, counted in enumerate(counts):
+        for what, number in counted.items():
+            found[row, columns[what]] = number
+    return found
+
+
+def _said(episode: Iterable[Choice | Vertex]) -> Iterator[Hashable]:
+    """The operation at each place, how often each is there, and the edges."""
+    for place, action in enumerate(episode):
+        yield action.op
+        yield place, action.op
+        if isinstance(action, Vertex):
+            yield from ((place, "reads", pred) for pred in action.preds)

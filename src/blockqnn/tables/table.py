@@ -1,16 +1,20 @@
 """A table file: designs, and what was measured of each, in columns."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from blockqnn.errors import InputError
 from blockqnn.npz import read_arrays
 from blockqnn.records import Measurement, Task
-from blockqnn.tables.designs import designs
+from blockqnn.strategy.traits import Traits
+from blockqnn.tables.designs import designs, values
 from blockqnn.tables.space import TableSpace
 
+SIZES = ("flops", "mflops", "params")  # columns that tell of size, the one that tells more first
 _SAME = "iso_class"
 _DESCRIBES = ("ops", "op_names", "adj", "codes", "edges")  # arrays that are no columns
 
@@ -38,6 +42,17 @@ class Table:
         keys = [design.key for design in rows] if same is None else same.tolist()
         self.space = TableSpace(rows, keys if architectures else range(len(rows)))
         self.distinct = len(set(keys)) if architectures else len(rows)
+        self._values = values(rows)
+        self._sizes = [np.log(self.column(n)) for n in SIZES if n in self.columns and self._positive(n)]
+
+    def traits(self, episode: Sequence[Any]) -> Traits:
+        """What a model may know of a row: its choices, and how large it is; nothing measured."""
+        row = self.space.row[tuple(episode)]
+        sizes = tuple(float(column[row]) for column in self._sizes)
+        return Traits(sizes[0] if sizes else 0.0, (*sizes, *self._values[row].tolist()))
+
+    def _positive(self, name: str) -> bool:
+        return bool((self.column(name) > 0).all())
 
     def column(self, name: str) -> NDArray[Any]:
         """A column of measurements; InputError that lists the columns, or for what is no number."""
