@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from blockqnn.config import RewardSettings, Settings
 from blockqnn.errors import InputError
-from blockqnn.network.plan import Image, plan_network
+from blockqnn.network.plan import Image, NetworkPlan, plan_network
 from blockqnn.records import Failure, Measurement, Trial
 from blockqnn.runtime.search import Problem, Strategy
 from blockqnn.runtime.store import Store
@@ -127,9 +128,13 @@ def problem_of(facts: RunFacts, operations: Sequence[OwnOp] | None = None) -> Pr
     space, rule = BlockSpace(settings.space.max_layers, own), reward_rule(facts)
     classes, limits = len(facts.data.classes), settings.space.limits
 
+    @lru_cache(maxsize=16)  # what is admitted is described next
+    def planned(block: Block) -> NetworkPlan:
+        return plan_network(block, settings.skeleton, image, classes, limits)
+
     def admit(episode: Sequence[Layer]) -> float:
         block = space.block(episode)
-        plan_network(block, settings.skeleton, image, classes, limits)
+        planned(block)
         return block_density(block, settings.reward)
 
     def reward(trial: Trial, outcome: Measurement | Failure) -> float:
@@ -145,7 +150,7 @@ def problem_of(facts: RunFacts, operations: Sequence[OwnOp] | None = None) -> Pr
     def traits(episode: Sequence[Layer]) -> Traits:
         """Size is that of the network in FLOPs."""
         block = space.block(episode)
-        plan = plan_network(block, settings.skeleton, image, classes)
+        plan = planned(block)
         sizes = tuple(math.log(n) for n in (plan.flops, plan.params, plan.activations))
         return Traits(sizes[0], (*sizes, *structure(block)))
 

@@ -1,7 +1,7 @@
 """The decision process that agents see, and the block space as one (section 3.2, fig. 4)."""
 
 from collections.abc import Hashable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain, combinations
 from typing import Protocol, TypeVar
 
@@ -66,6 +66,8 @@ class BlockSpace:
         self.operations = tuple(operations)
         self._kinds = cache(lambda index: _kinds(index, max_layers, self.operations))
         self._actions = cache(lambda index: tuple(chain.from_iterable(self._kinds(index))))
+        # asked for several times in a row, and checked each time it is made
+        self._block = lru_cache(maxsize=16)(lambda layers: Block(layers))
 
     def actions(self, state: Layer) -> tuple[Layer, ...]:
         return () if state.op is Op.TERMINAL else self._actions(state.index + 1)
@@ -93,7 +95,7 @@ class BlockSpace:
 
     def block(self, episode: Sequence[Layer]) -> Block:
         """The block that a finished episode (terminal layer included) wrote."""
-        return Block(tuple(episode[:-1]))
+        return self._block(tuple(episode[:-1]))
 
 
 def _kinds(index: int, max_layers: int, operations: tuple[OwnOp, ...]) -> tuple[tuple[Layer, ...], ...]:

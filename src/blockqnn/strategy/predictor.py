@@ -4,6 +4,7 @@ After Peephole (Deng, Yan, Lin 2017) and the second paper of BlockQNN's authors,
 tens of measurements, not hundreds.
 """
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
@@ -17,19 +18,27 @@ from blockqnn.network.plan import OverLimit
 from blockqnn.seeds import generator
 from blockqnn.strategy.edit import mutated
 from blockqnn.strategy.q_agent import QAgent
-from blockqnn.strategy.surrogate import Surrogate
+from blockqnn.strategy.surrogate import Surrogate, fitted_kernel
 from blockqnn.strategy.traits import Searched, Traits
 from blockqnn.strategy.walk import random_action, walk
 
 S = TypeVar("S", bound=Hashable)
 A = TypeVar("A", bound=Hashable)
 
-_LARGEST = 16  # proposals before the model: the largest designs, which are the strongest guess
+_FEWEST = 8  # designs of a model; before it the largest are proposed, the strongest guess there is
 _WALKS = 300  # of the agent, of which candidates come
 _WIDTH, _CHILDREN, _ROUNDS = 10, 24, 3  # the best so many candidates have so many children, so often
 _PARENTS = 8  # told designs that have children too
 _DOUBT = 0.5  # deviations above the mean
 _FRESH = 1.3  # growth of what was told after which the kernel is fitted anew
+
+
+def _fitted_at(told: int) -> int:
+    """To how many designs the kernel is fitted: it grows in steps, the same for a run that goes on."""
+    fitted = _FEWEST
+    while (grown := math.ceil(fitted * _FRESH)) <= told:
+        fitted = grown
+    return fitted
 
 
 class Checked(NamedTuple):
@@ -63,8 +72,8 @@ class Predictor(Generic[S, A]):
         self._number = 0  # of trials that were told
         self._model: Surrogate | None = None
         self._kernel: Any = None
-        self._fitted = 0  # designs told when the kernel was fitted
-        self._ranked: list[_Candidate] | None = None
+        self._fitted = 0  # designs, the first ones told, that the kernel was fitted to
+        self._ranked: tuple[float, list[_Candidate]] | None = None  # when so much of the plan was done
         self.checked: list[Checked] = []
 
     def epsilon(self, share: float) -> float:
@@ -72,19 +81,21 @@ class Predictor(Generic[S, A]):
 
     def ask(self, share: float, rng: Random, known: AbstractSet[str]) -> tuple[Any, ...]:
         """The best candidate whose key is not known; a walk of the agent where there is none."""
-        if self._ranked is None:
-            self._ranked = self._ranking(share, known)
-        chosen = (one.episode for one in self._ranked if one.key not in known)
+        if self._ranked is None or self._ranked[0] != share:
+            self._ranked = share, self._ranking(share)
+        chosen = (one.episode for one in self._ranked[1] if one.key not in known)
         return next(chosen, None) or self._agent.ask(share, rng, known)
 
     def tell(self, iteration: int, told: Sequence[tuple[Sequence[Any], float]]) -> None:
         self._agent.tell(iteration, told)
-        fresh = {}
-        for episode, reward in told:
-            one = self._candidate(tuple(episode))
-            if one.key not in self._told:
-                fresh[one.key] = (one, reward)
-        self._check(iteration, list(fresh.values()))
+        rewards = dict(reversed([(tuple(episode), reward) for episode, reward in told]))
+        fresh = {
+            key: (one, rewards[one.episode])
+            for key, one in self._admitted(reversed(rewards))  # without the failures over a limit
+            if key not in self._told
+        }
+        if self._model is not None and fresh:  # none where a run is read or goes on: one fit is enough
+            self._check(self._model, iteration, list(fresh.values()))
         self._told |= fresh
         self._number += len(told)
         self._model = self._ranked = None
@@ -92,10 +103,9 @@ class Predictor(Generic[S, A]):
     def fingerprint(self) -> str:
         return self._agent.fingerprint()
 
-    def _check(self, iteration: int, fresh: Sequence[tuple[_Candidate, float]]) -> None:
-        model = self._learned() if fresh else None
-        if model is None:
-            return
+    def _check(
+        self, model: Surrogate, iteration: int, fresh: Sequence[tuple[_Candidate, float]]
+    ) -> None:
         rewards = np.array([reward for _, reward in fresh])
         predicted = model.rewards(model(self._scale(one.traits for one, _ in fresh)).mean)
         mean = np.mean([reward for _, reward in self._told.values()])
@@ -104,22 +114,24 @@ class Predictor(Generic[S, A]):
 
     def _learned(self) -> Surrogate | None:
         """The model of all that was told; None while that is too little."""
-        if self._model is None and len(self._told) >= _LARGEST // 2:
-            anew = len(self._told) >= _FRESH * self._fitted
+        if self._model is None and len(self._told) >= _FEWEST:
             traits = self._scale(one.traits for one, _ in self._told.values())
             rewards = np.array([reward for _, reward in self._told.values()])
-            self._model = Surrogate(traits, rewards, self._scale.length, None if anew else self._kernel)
-            if anew:
-                self._kernel, self._fitted = self._model.kernel, len(self._told)
+            fitted = _fitted_at(len(rewards))
+            if fitted != self._fitted:
+                length = self._scale.length
+                self._kernel = fitted_kernel(traits[:fitted], rewards[:fitted], length)
+                self._fitted = fitted
+            self._model = Surrogate(traits, rewards, self._kernel)
         return self._model
 
-    def _ranking(self, share: float, known: AbstractSet[str]) -> list[_Candidate]:
-        """Candidates that are not known, the best first; what is drawn follows from what was told."""
+    def _ranking(self, share: float) -> list[_Candidate]:
+        """Candidates, the best first: they follow from what was told and the share alone."""
         rng = generator(self._seed, "candidates", self._number)
-        model = self._learned() if len(known) >= _LARGEST else None
+        model = self._learned()
         score = self._scale.sizes if model is None else self._expected(model)
         best = sorted(self._told.values(), key=lambda told: -told[1])[:_PARENTS]
-        begun = [self._agent.ask(share, rng, known) for _ in range(_WALKS)]
+        begun = [self._agent.ask(share, rng, frozenset()) for _ in range(_WALKS)]
         begun += [self._child(one, rng) for one, _ in best for _ in range(_CHILDREN)]
         found = dict(self._admitted(begun))
         scores = dict(zip(found, score([one.traits for one in found.values()]), strict=True))
@@ -131,13 +143,13 @@ class Predictor(Generic[S, A]):
                 break
             scores |= zip(new, score([one.traits for one in new.values()]), strict=True)
             found |= new
-        return [found[key] for key in sorted(found, key=lambda key: -scores[key]) if key not in known]
+        return [found[key] for key in sorted(found, key=lambda key: -scores[key])]
 
     def _child(self, one: _Candidate, rng: Random) -> tuple[Any, ...]:
         return mutated(self._space.mdp, one.episode, rng)
 
     def _admitted(self, episodes: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, _Candidate]]:
-        for episode in episodes:
+        for episode in dict.fromkeys(episodes):
             try:
                 self._space.admit(episode)
             except OverLimit:

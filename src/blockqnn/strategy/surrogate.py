@@ -6,7 +6,7 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 from numpy.typing import NDArray
 
-_MOST = 1000  # designs that a model is made of: half of them the best, half the last
+_MOST = 600  # designs that a model is made of: half of them the best, half the last
 _FITTED = 300  # of them that the kernel is fitted to
 
 
@@ -24,37 +24,41 @@ class Surrogate:
     The kernel is Matern's (5/2) with one length for all traits.
     """
 
-    def __init__(
-        self, traits: NDArray[Any], rewards: NDArray[Any], length: float, kernel: Any = None
-    ) -> None:
-        """`length` is about that between two designs; `kernel` that of an earlier model, to be kept."""
+    def __init__(self, traits: NDArray[Any], rewards: NDArray[Any], kernel: Any) -> None:
         from sklearn.gaussian_process import GaussianProcessRegressor
-        from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
 
         kept = _kept(rewards)
         clipped = _clipped(rewards[kept])
         self._mean, self._scale = float(clipped.mean()), float(clipped.std()) or 1.0
         x, y = traits[kept], (clipped - self._mean) / self._scale
-        if kernel is None:
-            kernel = ConstantKernel(1.0, (0.1, 10.0)) * Matern(
-                length, (length / 4, length * 4), nu=2.5
-            ) + WhiteKernel(0.1, (1e-3, 1.0))
-            some = np.random.default_rng(0).permutation(len(x))[:_FITTED]
-            with catch_warnings():
-                simplefilter("ignore")  # a bound that is reached
-                kernel = GaussianProcessRegressor(kernel).fit(x[some], y[some]).kernel_
-        self.kernel = kernel
+        self._noise = kernel.k2.noise_level
         self._model = GaussianProcessRegressor(kernel, optimizer=None).fit(x, y)
 
     def __call__(self, traits: NDArray[Any]) -> Predicted:
         """Of the reward itself, the noise of a measurement left out."""
         mean, deviation = self._model.predict(traits, return_std=True)
-        latent = np.maximum(deviation**2 - self.kernel.k2.noise_level, 1e-12)
+        latent = np.maximum(deviation**2 - self._noise, 1e-12)
         return Predicted(mean, np.sqrt(latent))
 
     def rewards(self, predicted: NDArray[Any]) -> NDArray[Any]:
         """Predicted means as rewards."""
         return np.asarray(self._mean + self._scale * predicted)
+
+
+def fitted_kernel(traits: NDArray[Any], rewards: NDArray[Any], length: float) -> Any:
+    """The kernel of highest likelihood; `length` is about that between two designs."""
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
+    kept = _kept(rewards)
+    some = np.random.default_rng(0).permutation(kept)[:_FITTED]
+    clipped = _clipped(rewards[kept])[np.searchsorted(kept, some)]
+    y = (clipped - clipped.mean()) / (float(clipped.std()) or 1.0)
+    kernel = ConstantKernel(1.0, (0.1, 10.0)) * Matern(length, (length / 4, length * 4), nu=2.5)
+    with catch_warnings():
+        simplefilter("ignore")  # a bound that is reached
+        model = GaussianProcessRegressor(kernel + WhiteKernel(0.1, (1e-3, 1.0)))
+        return model.fit(traits[some], y).kernel_
 
 
 def _kept(rewards: NDArray[Any]) -> NDArray[Any]:
