@@ -1,5 +1,7 @@
 """A Gaussian process from traits to rewards, with its uncertainty."""
 
+from contextlib import AbstractContextManager
+from functools import cache
 from typing import Any, NamedTuple
 from warnings import catch_warnings, simplefilter
 
@@ -32,11 +34,13 @@ class Surrogate:
         self._mean, self._scale = float(clipped.mean()), float(clipped.std()) or 1.0
         x, y = traits[kept], (clipped - self._mean) / self._scale
         self._noise = kernel.k2.noise_level
-        self._model = GaussianProcessRegressor(kernel, optimizer=None).fit(x, y)
+        with one_thread():
+            self._model = GaussianProcessRegressor(kernel, optimizer=None).fit(x, y)
 
     def __call__(self, traits: NDArray[Any]) -> Predicted:
         """Of the reward itself, the noise of a measurement left out."""
-        mean, deviation = self._model.predict(traits, return_std=True)
+        with one_thread():
+            mean, deviation = self._model.predict(traits, return_std=True)
         latent = np.maximum(deviation**2 - self._noise, 1e-12)
         return Predicted(mean, np.sqrt(latent))
 
@@ -55,10 +59,23 @@ def fitted_kernel(traits: NDArray[Any], rewards: NDArray[Any], length: float) ->
     clipped = _clipped(rewards[kept])[np.searchsorted(kept, some)]
     y = (clipped - clipped.mean()) / (float(clipped.std()) or 1.0)
     kernel = ConstantKernel(1.0, (0.1, 10.0)) * Matern(length, (length / 4, length * 4), nu=2.5)
-    with catch_warnings():
+    with one_thread(), catch_warnings():
         simplefilter("ignore")  # a bound that is reached
         model = GaussianProcessRegressor(kernel + WhiteKernel(0.1, (1e-3, 1.0)))
         return model.fit(traits[some], y).kernel_
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Sums in one order, whatever the machine; and no threads that wait for cores which train."""
+    limited: AbstractContextManager[Any] = _libraries().limit(limits=1)
+    return limited
+
+
+@cache
+def _libraries() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _kept(rewards: NDArray[Any]) -> NDArray[Any]:

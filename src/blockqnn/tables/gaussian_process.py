@@ -9,6 +9,7 @@ from warnings import catch_warnings, simplefilter
 import numpy as np
 from numpy.typing import NDArray
 
+from blockqnn.strategy.surrogate import one_thread
 from blockqnn.strategy.walk import random_action, walk
 from blockqnn.tables.space import TableSpace
 
@@ -67,12 +68,12 @@ class GaussianProcess:
         rewards = np.array(self._rewards)
         scaled = (rewards - rewards.mean()) / (rewards.std() or 1.0)
         model = GaussianProcessRegressor(kernel, optimizer="fmin_l_bfgs_b" if anew else None)
-        with catch_warnings():
+        with one_thread(), catch_warnings():
             simplefilter("ignore")  # a bound of the kernel that is reached
             model.fit(self._features[self._rows], scaled)
+            mean, deviation = model.predict(self._features, return_std=True)
         if anew:
             self._kernel, self._fitted = model.kernel_, len(rewards)
-        mean, deviation = model.predict(self._features, return_std=True)
         noise = model.kernel_.k2.noise_level  # of a measurement, not of what is unknown
         deviation = np.sqrt(np.maximum(deviation**2 - noise, 1e-12))
         better = mean - scaled.max()
