@@ -7,6 +7,7 @@ import shlex
 import signal
 import sqlite3
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from itertools import count
@@ -25,6 +26,7 @@ from blockqnn.version import VERSION
 if TYPE_CHECKING:
     from blockqnn.report.rows import Entry, RunView
     from blockqnn.space.code import Block
+    from blockqnn.strategy.predictor import Predictor
 
 app = typer.Typer(
     add_completion=False,
@@ -503,6 +505,7 @@ def _write(path: Path, option: str, text: str) -> None:
 def _print_status(run: Path, as_json: bool) -> None:
     from blockqnn.quantity import duration
     from blockqnn.report import rows
+    from blockqnn.strategy.predictor import Predictor
 
     view = rows.read(run)
     facts = view.status()
@@ -530,9 +533,20 @@ def _print_status(run: Path, as_json: bool) -> None:
     elif left:
         print(f"about {duration(left)} left at the pace so far")
     print(iteration_table(view))
+    if isinstance(view.strategy, Predictor) and not view.facts.operations:  # those need their plugin
+        print("\n".join(_predicted(view.strategy)))
     best = view.entries()[:1]
     if best:
         print(best_block(best[0], view.facts.block(best[0].code)))
+
+
+def _predicted(strategy: "Predictor[Any, Any]", iterations: int = 5) -> Iterator[str]:
+    """How far the model was off on designs that it had not learned from."""
+    for one in strategy.checked(iterations):
+        yield (
+            f"model, iteration {one.iteration + 1}: off by {one.error:.2f} on {one.designs} designs"
+            f" before it learned of them; the mean so far by {one.baseline:.2f}"
+        )
 
 
 def _expected(view: "RunView") -> str:

@@ -66,15 +66,14 @@ class Predictor(Generic[S, A]):
 
     def __init__(self, space: Searched, agent: QAgent[Any, Any], seed: int) -> None:
         self._space, self._agent, self._seed = space, agent, seed
-        assert space.traits is not None
-        self._traits = space.traits
+        self._waiting: list[Sequence[tuple[Sequence[Any], float]]] = []  # told, not looked at yet
         self._told: dict[str, tuple[_Candidate, float]] = {}  # by key
-        self._number = 0  # of trials that were told
+        self._borders = [0]  # designs told before each iteration
+        self._trials = 0
         self._model: Surrogate | None = None
         self._kernel: Any = None
         self._fitted = 0  # designs, the first ones told, that the kernel was fitted to
         self._ranked: tuple[float, list[_Candidate]] | None = None  # when so much of the plan was done
-        self.checked: list[Checked] = []
 
     def epsilon(self, share: float) -> float:
         return self._agent.epsilon(share)
@@ -88,46 +87,59 @@ class Predictor(Generic[S, A]):
 
     def tell(self, iteration: int, told: Sequence[tuple[Sequence[Any], float]]) -> None:
         self._agent.tell(iteration, told)
-        rewards = dict(reversed([(tuple(episode), reward) for episode, reward in told]))
-        fresh = {
-            key: (one, rewards[one.episode])
-            for key, one in self._admitted(reversed(rewards))  # without the failures over a limit
-            if key not in self._told
-        }
-        if self._model is not None and fresh:  # none where a run is read or goes on: one fit is enough
-            self._check(self._model, iteration, list(fresh.values()))
-        self._told |= fresh
-        self._number += len(told)
+        self._waiting.append(told)
+        self._trials += len(told)
         self._model = self._ranked = None
 
     def fingerprint(self) -> str:
         return self._agent.fingerprint()
 
-    def _check(
-        self, model: Surrogate, iteration: int, fresh: Sequence[tuple[_Candidate, float]]
-    ) -> None:
-        rewards = np.array([reward for _, reward in fresh])
-        predicted = model.rewards(model(self._scale(one.traits for one, _ in fresh)).mean)
-        mean = np.mean([reward for _, reward in self._told.values()])
-        errors = (np.sqrt(np.mean((rewards - p) ** 2)) for p in (predicted, mean))
-        self.checked.append(Checked(iteration, len(fresh), *map(float, errors)))
+    def checked(self, last: int) -> list[Checked]:
+        """What the model says of each of the last iterations before it learns of them."""
+        self._look()
+        found = []
+        for number in range(max(0, len(self._borders) - 1 - last), len(self._borders) - 1):
+            before, after = self._borders[number : number + 2]
+            if _FEWEST <= before < after:
+                found.append(self._check(number, before, after))
+        return found
+
+    def _check(self, iteration: int, before: int, after: int) -> Checked:
+        traits, rewards = self._data()
+        kernel = fitted_kernel(*self._data(_fitted_at(before)), self._scale.length)
+        model = Surrogate(traits[:before], rewards[:before], kernel)
+        predicted = model.rewards(model(traits[before:after]).mean)
+        true = rewards[before:after]
+        errors = (np.sqrt(np.mean((true - p) ** 2)) for p in (predicted, rewards[:before].mean()))
+        return Checked(iteration, after - before, *map(float, errors))
+
+    def _look(self) -> None:
+        """Takes in what was told; where a run is only read nobody needs that."""
+        for told in self._waiting:
+            rewards = dict(reversed([(tuple(episode), reward) for episode, reward in told]))
+            for key, one in self._admitted(reversed(rewards)):  # without the failures over a limit
+                self._told.setdefault(key, (one, rewards[one.episode]))
+            self._borders.append(len(self._told))
+        self._waiting.clear()
+
+    def _data(self, first: int | None = None) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Traits and rewards of what was told, or of the first so many designs."""
+        told = list(self._told.values())[:first]
+        return self._scale(one.traits for one, _ in told), np.array([reward for _, reward in told])
 
     def _learned(self) -> Surrogate | None:
         """The model of all that was told; None while that is too little."""
+        self._look()
         if self._model is None and len(self._told) >= _FEWEST:
-            traits = self._scale(one.traits for one, _ in self._told.values())
-            rewards = np.array([reward for _, reward in self._told.values()])
-            fitted = _fitted_at(len(rewards))
-            if fitted != self._fitted:
-                length = self._scale.length
-                self._kernel = fitted_kernel(traits[:fitted], rewards[:fitted], length)
+            if (fitted := _fitted_at(len(self._told))) != self._fitted:
+                self._kernel = fitted_kernel(*self._data(fitted), self._scale.length)
                 self._fitted = fitted
-            self._model = Surrogate(traits, rewards, self._kernel)
+            self._model = Surrogate(*self._data(), self._kernel)
         return self._model
 
     def _ranking(self, share: float) -> list[_Candidate]:
         """Candidates, the best first: they follow from what was told and the share alone."""
-        rng = generator(self._seed, "candidates", self._number)
+        rng = generator(self._seed, "candidates", self._trials)
         model = self._learned()
         score = self._scale.sizes if model is None else self._expected(model)
         best = sorted(self._told.values(), key=lambda told: -told[1])[:_PARENTS]
@@ -158,7 +170,8 @@ class Predictor(Generic[S, A]):
             yield one.key, one
 
     def _candidate(self, episode: tuple[Any, ...]) -> _Candidate:
-        return _Candidate(episode, self._space.mdp.key(episode), self._traits(episode))
+        assert self._space.traits is not None
+        return _Candidate(episode, self._space.mdp.key(episode), self._space.traits(episode))
 
     def _expected(self, model: Surrogate) -> Callable[[Sequence[Traits]], NDArray[Any]]:
         bonus = 0.2 + 20 / len(self._told)
