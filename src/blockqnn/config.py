@@ -120,8 +120,14 @@ class SpaceSettings(Values):
 class AgentSettings(Values):
     """Q-learning (section 3.2). The defaults are what measurably learns better (docs/LOG.md)."""
 
-    alpha: Annotated[float, Field(gt=0, le=1)] | Literal["1/visits"] = Field(
-        "1/visits", description="step size: a number up to 1, or 1/visits"
+    alpha: Annotated[float, Field(gt=0, le=1)] | Literal["1/visits", "best"] = Field(
+        "1/visits", description="step size: a number up to 1, 1/visits, or best: Q is the highest target"
+    )
+    state: Literal["layer", "position"] = Field(
+        "layer", description="what values are told apart by: the last layer, or its number alone"
+    )
+    bootstrap: Count | None = Field(
+        None, description="a walk follows what so many trials, drawn for it, teach; null: all of them"
     )
     gamma: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="discount")
     returns: Literal["max", "monte-carlo"] = Field(

@@ -38,6 +38,10 @@ class MDP(Protocol[S, A]):
         """What of the state a table of values tells apart; what is legal may differ within it."""
         ...
 
+    def position(self, state: S) -> int:
+        """How many actions led to it."""
+        ...
+
     def key(self, episode: Sequence[A]) -> str:
         """Equal only for designs whose measurements may stand for each other."""
         ...
@@ -82,6 +86,9 @@ class BlockSpace:
     def view(self, state: Layer) -> Layer:
         """The layer last written, as in fig. 4."""
         return state
+
+    def position(self, state: Layer) -> int:
+        return state.index
 
     def key(self, episode: Sequence[Layer]) -> str:
         return canonical_key(self.block(episode))

@@ -50,11 +50,28 @@ class QAgent(Generic[S, A]):
         The first walk whose key is not known, or the last of `walks` tries.
         """
         epsilon = self.epsilon(share)
-        for _ in range(self._settings.walks - 1):
-            episode = walk(self._mdp, lambda s: self._choose(s, epsilon, rng))
+        for _ in range(self._settings.walks):
+            guide = self._drawn(rng) if epsilon < 1 else self
+            episode = walk(self._mdp, lambda s: guide._choose(s, epsilon, rng))  # noqa: B023
             if self._mdp.key(episode) not in known:
-                return episode
-        return walk(self._mdp, lambda s: self._choose(s, epsilon, rng))
+                break
+        return episode
+
+    def _drawn(self, rng: Random) -> "QAgent[S, A]":
+        """One that learned of a sample of the memory alone; itself where no sample is asked for.
+
+        Its greedy walk is a guess that the sample supports: Thompson's way to explore (Osband et al.
+        2016).
+        """
+        size = self._settings.bootstrap
+        if size is None or len(self._replay) < size:
+            return self
+        drawn = QAgent(self._mdp, self._settings, self._seed)
+        drawn._replay = rng.sample(self._replay, size)
+        drawn._reward_sum = sum(reward for _, reward in drawn._replay)
+        for trajectory, reward in drawn._replay:
+            drawn._learn(trajectory, reward)
+        return drawn
 
     def tell(self, iteration: int, told: Sequence[tuple[Sequence[A], float]]) -> None:
         """The episodes and rewards of one iteration, in trial order; then as many replays."""
@@ -72,7 +89,7 @@ class QAgent(Generic[S, A]):
 
     def value(self, state: S, action: A) -> float:
         """Q(s, a)."""
-        return self._q.get(self._mdp.view(state), {}).get(action, self._initial_q())
+        return self._q.get(self._view(state), {}).get(action, self._initial_q())
 
     def _trajectory(self, episode: Sequence[A]) -> tuple[tuple[S, A], ...]:
         state, pairs = self._mdp.start, []
@@ -94,13 +111,16 @@ class QAgent(Generic[S, A]):
                 target = monte_carlo_return(r_t, settings.gamma, target)
 
     def _update(self, state: S, action: A, target: float) -> None:
-        view = self._mdp.view(state)
+        view = self._view(state)
         visits = self._visits.setdefault(view, {})
         visits[action] = visits.get(action, 0) + 1
         alpha = self._settings.alpha
-        step = step_size(visits[action]) if alpha == "1/visits" else alpha
         values = self._q.setdefault(view, {})
-        values[action] = updated(values.get(action, self._initial_q()), step, target)
+        if alpha == "best":
+            values[action] = max(values.get(action, target), target)
+        else:
+            step = step_size(visits[action]) if alpha == "1/visits" else alpha
+            values[action] = updated(values.get(action, self._initial_q()), step, target)
         self._greedy.pop(view, None)
 
     def _initial_q(self) -> float:
@@ -132,11 +152,15 @@ class QAgent(Generic[S, A]):
 
     def _values(self, state: S) -> dict[A, float]:
         """The Q-values of the legal actions that were tried."""
-        view = self._mdp.view(state)
+        view = self._view(state)
         values = self._q.get(view, {})
         if view is state:
             return values
         return {action: values[action] for action in self._mdp.actions(state) if action in values}
+
+    def _view(self, state: S) -> Hashable:
+        mdp = self._mdp
+        return mdp.view(state) if self._settings.state == "layer" else mdp.position(state)
 
     def _highest(self, state: S, values: dict[A, float]) -> tuple[float, list[A]]:
         """The highest of the values, and the actions that have it.

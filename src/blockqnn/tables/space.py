@@ -18,7 +18,7 @@ class TableSpace:
     def __init__(self, designs: Sequence[Design], keys: Sequence[Hashable]) -> None:
         """`keys` are equal for rows that are the same architecture."""
         self._next: list[dict[Any, int]] = [{}]
-        self._view: list[Hashable] = [(0, None)]
+        self._view: list[tuple[int, Any]] = [(0, None)]
         self.row: dict[tuple[Any, ...], int] = {}  # of an episode
         self._text = [design.text for design in designs]
         self._row_of_text = {design.text: row for row, design in enumerate(designs)}
@@ -55,6 +55,9 @@ class TableSpace:
     def view(self, state: int) -> Hashable:
         """The position and the last choice."""
         return self._view[state]
+
+    def position(self, state: int) -> int:
+        return self._view[state][0]
 
     def key(self, episode: Sequence[Any]) -> str:
         return self._keys[self.row[tuple(episode)]]
