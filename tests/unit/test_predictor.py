@@ -180,3 +180,13 @@ def test_blocks_within_limits():
         worths.append(fmean(reward for _, reward in told))
         strategy.tell(iteration, told)
     assert fmean(worths[-2:]) > fmean(worths[:2]) + 1
+
+
+def test_limits_that_nothing_keeps_leave_the_agents_walks(table):
+    def admit(_):
+        raise OverLimit("too large")
+
+    strategy = predictor(table, admit=admit)
+    assert strategy.ask(0.0, generator(0, "ask"), set()) in table.space.row
+    strategy.tell(0, [(episode, -5.0) for episode in table.space.episodes[:20]])
+    assert strategy.ask(0.5, generator(0, "ask"), set()) in table.space.row

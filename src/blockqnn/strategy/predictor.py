@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from functools import cached_property
+from itertools import islice
 from random import Random
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -26,7 +27,8 @@ S = TypeVar("S", bound=Hashable)
 A = TypeVar("A", bound=Hashable)
 
 _FEWEST = 8  # designs of a model; before it the largest are proposed, the strongest guess there is
-_WALKS = 300  # of the agent, of which candidates come
+_WALKS = 300  # of the agent, of which candidates come; and at random, for the scale
+_MOST_WALKS = 10 * _WALKS  # to find so many within tight limits
 _WIDTH, _CHILDREN, _ROUNDS = 10, 24, 3  # the best so many candidates have so many children, so often
 _PARENTS = 8  # told designs that have children too
 _DOUBT = 0.5  # deviations above the mean
@@ -146,6 +148,8 @@ class Predictor(Generic[S, A]):
         begun = [self._agent.ask(share, rng, frozenset()) for _ in range(_WALKS)]
         begun += [self._child(one, rng) for one, _ in best for _ in range(_CHILDREN)]
         found = dict(self._admitted(begun))
+        if not found:  # limits that hardly any design keeps: the loop draws walks until one does
+            return []
         scores = dict(zip(found, score([one.traits for one in found.values()]), strict=True))
         for _ in range(_ROUNDS):
             top = sorted(scores, key=lambda key: -scores[key])[:_WIDTH]
@@ -161,7 +165,11 @@ class Predictor(Generic[S, A]):
         return mutated(self._space.mdp, one.episode, rng)
 
     def _admitted(self, episodes: Iterable[tuple[Any, ...]]) -> Iterator[tuple[str, _Candidate]]:
-        for episode in dict.fromkeys(episodes):
+        seen = set()
+        for episode in episodes:
+            if episode in seen:
+                continue
+            seen.add(episode)
             try:
                 self._space.admit(episode)
             except OverLimit:
@@ -186,16 +194,17 @@ class Predictor(Generic[S, A]):
     @cached_property
     def _scale(self) -> "_Scale":
         """That of random walks, by which all traits are measured."""
-        rng = generator(self._seed, "scale")
-        mdp = self._space.mdp
-        walks = [walk(mdp, lambda s: random_action(mdp, s, rng, "actions")) for _ in range(_WALKS)]
-        return _Scale([one.traits for _, one in self._admitted(walks)])
+        rng, mdp = generator(self._seed, "scale"), self._space.mdp
+        walks = (walk(mdp, lambda s: random_action(mdp, s, rng, "actions")) for _ in range(_MOST_WALKS))
+        return _Scale([one.traits for _, one in islice(self._admitted(walks), _WALKS)])
 
 
 class _Scale:
     """Traits as deviations from the middle of a sample."""
 
     def __init__(self, sample: Sequence[Traits]) -> None:
+        """An empty sample, of a space that hardly admits a design, leaves all as it is."""
+        sample = sample or [Traits(0.0, (0.0,))]
         values = np.array([one.values for one in sample])
         sizes = np.array([one.size for one in sample])
         self._middle, spread = values.mean(axis=0), values.std(axis=0)
