@@ -1,7 +1,7 @@
 """Does the agent learn? Q-learning against random search at equal numbers of distinct evaluations.
 
     python benchmarks/learning.py synthetic
-    python benchmarks/learning.py TABLE.npz COLUMN      (a complete table of chains)
+    python benchmarks/learning.py TABLE.npz COLUMN      (docs/tables.md)
 
 Prints for each agent the best value found and the mean of the last tenth of the trials, over
 seeds, and the one-sided paired t-test against random search. Table accuracies are the table's own
@@ -30,7 +30,7 @@ from blockqnn.space.graph import depth, simplified
 from blockqnn.space.mdp import MDP, BlockSpace
 from blockqnn.strategy.q_agent import QAgent
 from blockqnn.strategy.random_search import RandomSearch
-from blockqnn.tables.chain import ChainTable
+from blockqnn.tables.table import Table, TableEvaluator
 
 PAPER = AgentSettings(**PRESETS["paper"]["agent"])
 _MEMORY = next((path for path in ("/dev/shm",) if Path(path).is_dir()), None)  # no disk to wait for
@@ -80,8 +80,8 @@ def synthetic() -> tuple[MDP[Any, Any], Callable[[Task], Measurement]]:
 
 def table(path: Path, column: str) -> tuple[MDP[Any, Any], Callable[[Task], Measurement]]:
     """A measured table; a code is an evaluation, whatever architecture it shares."""
-    chains = ChainTable(path)
-    return chains, chains.evaluator(column)
+    measured = Table(path, architectures=False)
+    return measured.space, TableEvaluator(measured, column)
 
 
 def run(

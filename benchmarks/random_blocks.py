@@ -13,11 +13,16 @@ LAYERS = 23
 
 
 def random_blocks(
-    purpose: str, skeleton: Skeleton, image: Image, classes: int, max_flops: int | None = None
+    purpose: str,
+    skeleton: Skeleton,
+    image: Image,
+    classes: int,
+    max_flops: int | None = None,
+    layers: int = LAYERS,
 ) -> Iterator[Block]:
     """Blocks without end, of at most `max_flops`, or Block-QNN-S's, in the skeleton; always the same."""
     limit = max_flops or plan_network(ZOO["block-qnn-s"], skeleton, image, classes).flops
-    space = BlockSpace(LAYERS)
+    space = BlockSpace(layers)
     walker, number = RandomSearch(space, "actions"), 0
     while True:
         block = space.block(walker.ask(0.0, generator(0, purpose, number), frozenset()))

@@ -7,6 +7,7 @@ import shlex
 import signal
 import sqlite3
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict
 from itertools import count
@@ -25,6 +26,7 @@ from blockqnn.version import VERSION
 if TYPE_CHECKING:
     from blockqnn.report.rows import Entry, RunView
     from blockqnn.space.code import Block
+    from blockqnn.strategy.predictor import Predictor
 
 app = typer.Typer(
     add_completion=False,
@@ -301,10 +303,7 @@ def show(
         raise InputError(f"--image {image!r}: write channels, height and width, as 3x32x32")
     facts = describe(found.block, stacked, Image(*shape), classes or found.classes)
     if svg is not None:
-        try:
-            svg.write_text(picture(figure(found.block)), encoding="utf-8")
-        except OSError as error:
-            raise InputError(f"--svg {svg}: cannot be written ({error.strerror})") from None
+        _write(svg, "--svg", picture(figure(found.block)))
     if as_json:
         _print_json(facts)
         return
@@ -437,9 +436,76 @@ def export(
     print(f"{out}: {form}; the largest difference of logits from the model's is {difference:.2g}")
 
 
+@app.command()
+def compare(
+    table: Annotated[Path, typer.Option(help="Measured designs (docs/tables.md).", metavar="FILE.npz")],
+    reward: Annotated[str, typer.Option(help="The column that guides the search.")],
+    judge: Annotated[str, typer.Option(help="The column that judges what was found.")],
+    strategies: Annotated[
+        str | None, typer.Option(help="As random,q-learning; default: all.", metavar="NAME,...")
+    ] = None,
+    evaluations: Annotated[str, typer.Option(help="Of a search each.", metavar="N,...")] = "50,100,300",
+    seeds: Annotated[int, typer.Option(min=1, help="Searches of each.")] = 30,
+    top: Annotated[int, typer.Option(min=1, help="Rows of highest reward that are judged.")] = 10,
+    count: Annotated[
+        str, typer.Option(help="What is one evaluation: architectures or codes.")
+    ] = "architectures",
+    workers: Annotated[
+        str | None, typer.Option(help="Worker processes: N or auto (one a core).")
+    ] = None,
+    svg: Annotated[
+        Path | None, typer.Option(help="Draw the best found to FILE.", metavar="FILE")
+    ] = None,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """Search strategies side by side on a table of measured designs."""
+    from blockqnn.machine import usable_cores
+    from blockqnn.plugins import named
+    from blockqnn.tables.compare import Comparison, checked, compared
+    from blockqnn.tables.told import drawn, lines, summary
+
+    counts = _numbers(evaluations, "--evaluations", ",") or ()
+    if min(counts) < 1:
+        raise InputError(f"--evaluations {evaluations!r}: numbers from 1")
+    if count not in ("architectures", "codes"):
+        raise InputError(f"--count {count!r}: architectures or codes")
+    asked = checked(
+        Comparison(
+            table=str(table),
+            reward=reward,
+            judge=judge,
+            strategies=tuple(dict.fromkeys(strategies.split(","))) if strategies else (),
+            evaluations=tuple(dict.fromkeys(counts)),
+            seeds=seeds,
+            top=top,
+            architectures=count == "architectures",
+            plugins=named(plugin or ()),
+        )
+    )
+    processes = _workers(workers) or usable_cores()
+    if svg is not None and not svg.parent.is_dir():  # said now, not after minutes
+        raise InputError(f"--svg {svg}: cannot be written (there is no directory {svg.parent})")
+    results = compared(asked, processes)
+    if svg is not None:
+        _write(svg, "--svg", drawn(asked, results))
+    if as_json:
+        _print_json(summary(results))
+        return
+    print("\n".join(lines(asked, results)))
+
+
+def _write(path: Path, option: str, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{option} {path}: cannot be written ({error.strerror})") from None
+
+
 def _print_status(run: Path, as_json: bool) -> None:
     from blockqnn.quantity import duration
     from blockqnn.report import rows
+    from blockqnn.strategy.predictor import Predictor
 
     view = rows.read(run)
     facts = view.status()
@@ -467,9 +533,20 @@ def _print_status(run: Path, as_json: bool) -> None:
     elif left:
         print(f"about {duration(left)} left at the pace so far")
     print(iteration_table(view))
+    if isinstance(view.strategy, Predictor) and not view.facts.operations:  # those need their plugin
+        print("\n".join(_predicted(view.strategy)))
     best = view.entries()[:1]
     if best:
         print(best_block(best[0], view.facts.block(best[0].code)))
+
+
+def _predicted(strategy: "Predictor[Any, Any]", iterations: int = 5) -> Iterator[str]:
+    """How far the model was off on designs that it had not learned from."""
+    for one in strategy.checked(iterations):
+        yield (
+            f"model, iteration {one.iteration + 1}: off by {one.error:.2f} on {one.designs} designs"
+            f" before it learned of them; the mean so far by {one.baseline:.2f}"
+        )
 
 
 def _expected(view: "RunView") -> str:

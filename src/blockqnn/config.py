@@ -120,8 +120,14 @@ class SpaceSettings(Values):
 class AgentSettings(Values):
     """Q-learning (section 3.2). The defaults are what measurably learns better (docs/LOG.md)."""
 
-    alpha: Annotated[float, Field(gt=0, le=1)] | Literal["1/visits"] = Field(
-        "1/visits", description="step size: a number up to 1, or 1/visits"
+    alpha: Annotated[float, Field(gt=0, le=1)] | Literal["1/visits", "best"] = Field(
+        "1/visits", description="step size: a number up to 1, 1/visits, or best: Q is the highest target"
+    )
+    state: Literal["layer", "position"] = Field(
+        "layer", description="what values are told apart by: the last layer, or its number alone"
+    )
+    bootstrap: Count | None = Field(
+        None, description="a walk follows what so many trials, drawn for it, teach; null: all of them"
     )
     gamma: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="discount")
     returns: Literal["max", "monte-carlo"] = Field(
@@ -138,6 +144,13 @@ class AgentSettings(Values):
         ((1.0, 20), (0.5, 10), (0.3, 70)), description="[epsilon, weight] of each part of the plan"
     )
     walks: Count = Field(5, description="walks at most for one proposal, while its key is known")
+
+
+class EvolutionSettings(Values):
+    """Regularized evolution."""
+
+    population: Count = Field(50, description="designs that may be parents: the last ones told")
+    sample: Count = Field(10, description="of them, drawn for one child, whose best is its parent")
 
 
 class RewardSettings(Values):
@@ -261,7 +274,9 @@ class Settings(Values):
     """Everything that decides a run."""
 
     preset: str = Field("standard", description="whose values stand where none is given")
-    strategy: str = Field("q-learning", description="q-learning, random, or a plugin's")
+    strategy: str = Field(
+        "q-learning", description="q-learning, random, evolution, local-search, or a plugin's"
+    )
     evaluator: str = Field("early-stop", description="early-stop, or a plugin's")
     data: DataSettings = DataSettings()
     space: SpaceSettings = SpaceSettings()
@@ -269,6 +284,7 @@ class Settings(Values):
         SKELETONS["cifar"], description="the stem's layers, then filters and blocks of each stage"
     )
     agent: AgentSettings = AgentSettings()
+    evolution: EvolutionSettings = EvolutionSettings()
     reward: RewardSettings = RewardSettings()
     recipe: Recipe = Recipe()
     plan: PlanSettings = PlanSettings()

@@ -35,19 +35,28 @@ def hold(directory: str, moment: str, *codes: str) -> None:
         time.sleep(1000)
 
 
-def tight_search(staleness: int) -> RunFacts:
-    """A search of 200 trials in a tight space: with redraws, repeats and failures."""
+def tight_search(staleness: int, strategy: str) -> RunFacts:
+    """A search of 200 trials, or 60, in a tight space: with redraws, repeats and failures."""
+    trials = 200 if strategy == "q-learning" else 60
     changes = {
-        "plan": {"trials": 200, "iteration": 4, "staleness": staleness, "seed": 5},
+        "strategy": strategy,
+        "evolution": {"population": 12, "sample": 4},
+        "plan": {"trials": trials, "iteration": 4, "staleness": staleness, "seed": 5},
         "space": {"max_params": 60_000},
         "agent": {"epsilon": ((1.0, 40), (0.1, 60)), "walks": 1, "alpha": 1.0},
     }
     return pretended("demo", changes)
 
 
-def run_pretended(directory: Path, executor: Executor, staleness: int, report=lambda _: None) -> None:
+def run_pretended(
+    directory: Path,
+    executor: Executor,
+    staleness: int,
+    report=lambda _: None,
+    strategy: str = "q-learning",
+) -> None:
     """The search from its beginning or from wherever the store stands, to its end."""
-    facts = tight_search(staleness)
+    facts = tight_search(staleness, strategy)
     problem = problem_of(facts)
     if is_run(directory):
         store = Store.resume(directory)
@@ -58,7 +67,7 @@ def run_pretended(directory: Path, executor: Executor, staleness: int, report=la
         search(problem, strategy, executor, store, facts.settings.plan, report=report)
 
 
-def pretend_search(directory: str, workers: str, staleness: str) -> None:
+def pretend_search(directory: str, workers: str, staleness: str, strategy: str = "q-learning") -> None:
     """`run_pretended`, telling what it has acknowledged: trials, and outcomes still missing."""
     if workers == "serial":
         executor: Executor = SerialExecutor(pretend({"nap": NAP}))
@@ -68,7 +77,7 @@ def pretend_search(directory: str, workers: str, staleness: str) -> None:
     def tell(progress: Progress) -> None:
         print(len(progress.fold.trials), len(progress.fold.unfinished()), flush=True)
 
-    run_pretended(Path(directory), executor, int(staleness), tell)
+    run_pretended(Path(directory), executor, int(staleness), tell, strategy)
 
 
 def train_search(directory: str, workers: str) -> None:

@@ -107,6 +107,15 @@ def test_same_search_killed_at_ten_moments(serial, tmp_path, workers, staleness)
     assert recorded(tmp_path / "run") == serial(staleness)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["predictor", "evolution", "local-search"])
+def test_every_strategy_searches_the_same(tmp_path, strategy):
+    assert drive("pretend", tmp_path / "serial", "serial", 1, strategy)[0] == 0
+    rng = random.Random(strategy)
+    killed_and_resumed(rng, 4, 3, "pretend", tmp_path / "killed", 2, 1, strategy)
+    assert recorded(tmp_path / "killed") == recorded(tmp_path / "serial")
+
+
 def test_same_search_while_workers_are_killed(serial, tmp_path):
     """Each kill hits a worker that has evaluated, busy or idle."""
     rng, workers, killed = random.Random(0), tmp_path / "workers", []

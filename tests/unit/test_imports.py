@@ -92,7 +92,7 @@ def test_no_import_cycle():
         "import blockqnn.data.dataset",
         "import blockqnn.report.rows, blockqnn.report.drawing, blockqnn.report.live,"
         " blockqnn.report.notebook, blockqnn.report.page",
-        "import blockqnn.tables.chain",
+        "import blockqnn.tables.compare",
         "import blockqnn.cli, blockqnn.api",
     ],
 )

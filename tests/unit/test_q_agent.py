@@ -28,6 +28,12 @@ class TwoSteps:
     def step(self, state, action):
         return state + action
 
+    def view(self, state):
+        return state
+
+    def position(self, state):
+        return len(state)
+
     def key(self, episode):
         return "".join(episode)
 
@@ -144,3 +150,28 @@ def test_exploring_types_draws_the_type_first():
     search = RandomSearch(space_kinds, exploration="types")
     first = Counter(search.ask(0.0, Random(seed), set())[0] for seed in range(400))
     assert 150 < first["a"] < 250
+
+
+def test_best_keeps_the_highest_target():
+    settings = DEFAULT.model_copy(update={"alpha": "best"})
+    agent = taught(settings, [("ac", 2.0)], [("ac", 8.0)] * 30, [("ad", 5.0)] * 30)
+    assert agent.value("", "a") == agent.value("a", "c") == 8.0
+    assert agent.value("a", "d") == 5.0
+
+
+def test_by_position_what_was_learned_behind_one_action_counts_behind_the_other():
+    settings = DEFAULT.model_copy(update={"alpha": "best", "state": "position"})
+    agent = taught(settings, [("ac", 8.0), ("ad", 2.0)] * 20)
+    assert agent.value("b", "c") == 8.0
+    assert {agent.ask(1.0, Random(s), set()) for s in range(20)} == {("a", "c")}
+
+
+def test_with_a_bootstrap_each_walk_follows_some_trials():
+    settings = DEFAULT.model_copy(update={"alpha": "best", "bootstrap": 1, "initial_q": 0.0})
+    agent = taught(settings, [("ac", 8.0), ("bd", 2.0)])
+    counts = Counter("".join(agent.ask(1.0, Random(s), set())) for s in range(400))
+    assert counts.keys() == {"ac", "bd"}  # the whole memory would always say ac
+    assert 150 < counts["bd"] < 250
+    before = agent.fingerprint()
+    agent.ask(1.0, Random(0), set())
+    assert agent.fingerprint() == before

@@ -27,6 +27,12 @@ class Numbers:
     def step(self, _, action):
         return action
 
+    def view(self, state):
+        return state
+
+    def position(self, state):
+        return int(state >= 0)
+
     def key(self, episode):
         return str(episode[0] % 50)  # two numbers each share a key
 

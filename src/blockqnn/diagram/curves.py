@@ -10,46 +10,60 @@ from blockqnn.diagram.text import escaped, px, shortened, text_width
 _FONT, _SMALL = 12, 11  # pixels: title; all else, as in the style sheet
 _ABOVE, _TICK, _LINE = 30, 20, 18  # the title's room; that of the numbers below; a line of text
 _BETWEEN, _SWATCH = 14, 22  # entries of the legend; the sample before its text
-_STYLE = """
-.bq-curves { font: 11px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, "Courier New", monospace; }
-.bq-curves text { fill: #59636e; dominant-baseline: central; }
-.bq-curves .title { font-size: 12px; fill: #1f2328; }
-.bq-curves .grid { stroke: #e4e7eb; stroke-width: 1; }
-.bq-curves .axis { stroke: #818b98; stroke-width: 1; }
-.bq-curves .line { fill: none; stroke-width: 1.8; stroke-linejoin: round; stroke-linecap: round; }
-.bq-curves .of-0 { stroke: #1f6feb; }
-.bq-curves .of-1 { stroke: #bc4c00; }
-.bq-curves .of-2 { stroke: #2da44e; stroke-dasharray: 6 4; }
-.bq-curves .of-3 { stroke: #8250df; stroke-dasharray: 2 4; }
-.bq-curves .dot { stroke: none; }
-.bq-curves .dot.of-0 { fill: #1f6feb; }
-.bq-curves .dot.of-1 { fill: #bc4c00; }
-.bq-curves .dot.of-2 { fill: #2da44e; }
-.bq-curves .dot.of-3 { fill: #8250df; }
-.bq-curves .many { fill-opacity: 0.45; }
-@media screen and (prefers-color-scheme: dark) {
-.bq-curves text { fill: #9da7b3; }
-.bq-curves .title { fill: #e6edf3; }
-.bq-curves .grid { stroke: #262c34; }
-.bq-curves .axis { stroke: #7d8793; }
-.bq-curves .of-0 { stroke: #58a6ff; }
-.bq-curves .of-1 { stroke: #f0883e; }
-.bq-curves .of-2 { stroke: #3fb950; }
-.bq-curves .of-3 { stroke: #bc8cff; }
-.bq-curves .dot.of-0 { fill: #58a6ff; }
-.bq-curves .dot.of-1 { fill: #f0883e; }
-.bq-curves .dot.of-2 { fill: #3fb950; }
-.bq-curves .dot.of-3 { fill: #bc8cff; }
-}
+# By number of a series: on light and on dark ground, and how its line is broken.
+_COLORS = (
+    ("#1f6feb", "#58a6ff", "none"),
+    ("#bc4c00", "#f0883e", "none"),
+    ("#2da44e", "#3fb950", "6 4"),
+    ("#8250df", "#bc8cff", "2 4"),
+    ("#cf222e", "#ff7b72", "9 3 2 3"),
+    ("#6e7781", "#b1bac4", "none"),
+    ("#0a7b83", "#39c5cf", "12 4"),
+    ("#bf3989", "#f778ba", "4 2"),
+)
+_MOST = len(_COLORS)
+
+
+def _styled(place: int) -> str:
+    """Lines, dots and bands of each series on light (0) or dark (1) ground."""
+    return "\n".join(
+        f".bq-curves .line.of-{n} {{ stroke: {colors[place]}; stroke-dasharray: {colors[2]}; }}\n"
+        f".bq-curves .dot.of-{n}, .bq-curves .band.of-{n} {{ fill: {colors[place]}; }}"
+        for n, colors in enumerate(_COLORS)
+    )
+
+
+_STYLE = f"""
+.bq-curves {{ font: 11px ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, "Courier New", monospace; }}
+.bq-curves text {{ fill: #59636e; dominant-baseline: central; }}
+.bq-curves .title {{ font-size: 12px; fill: #1f2328; }}
+.bq-curves .grid {{ stroke: #e4e7eb; stroke-width: 1; }}
+.bq-curves .axis {{ stroke: #818b98; stroke-width: 1; }}
+.bq-curves .line {{ fill: none; stroke-width: 1.8; stroke-linejoin: round; stroke-linecap: round; }}
+.bq-curves .dot {{ stroke: none; }}
+.bq-curves .band {{ stroke: none; fill-opacity: 0.15; }}
+.bq-curves .many {{ fill-opacity: 0.45; }}
+{_styled(0)}
+@media screen and (prefers-color-scheme: dark) {{
+.bq-curves text {{ fill: #9da7b3; }}
+.bq-curves .title {{ fill: #e6edf3; }}
+.bq-curves .grid {{ stroke: #262c34; }}
+.bq-curves .axis {{ stroke: #7d8793; }}
+{_styled(1)}
+}}
 """
 
 
 class Series(NamedTuple):
-    """Points from left to right, and how they are drawn; what is not finite is left out."""
+    """Points from left to right, and how they are drawn; what is not finite is left out.
+
+    `band` holds (x, lowest, highest) of what the points stand for.
+    """
 
     label: str
     points: tuple[tuple[float, float], ...]
     form: Literal["line", "step", "dots"] = "line"
+    band: tuple[tuple[float, float, float], ...] = ()
 
 
 class _Frame(NamedTuple):
@@ -75,10 +89,11 @@ def curves_picture(
     """The chart: `title` names what goes up, `across` what goes to the right.
 
     `height` is without the legend, which stands below the axes so that it hides nothing; there is
-    one where there are several series, at most four.
+    one where there are several series, at most eight.
     """
     shown = [s._replace(points=tuple(p for p in s.points if all(map(math.isfinite, p)))) for s in series]
-    frame = _frame([p for s in shown for p in s.points], width, height)
+    within = [(x, y) for s in shown for x, *ys in s.band for y in ys]
+    frame = _frame([*(p for s in shown for p in s.points), *within], width, height)
     legend, rows = _legend([s for s in shown if len(shown) > 1], frame.left, width, height + 8)
     total = height + rows * _LINE + (6 if rows else 0)
     parts = [
@@ -91,6 +106,7 @@ def curves_picture(
         f"{escaped(shortened(title, _FONT, width - frame.left))}</text>",
         *_axes(frame, across, height),
     ]
+    parts.extend(_band(one, number, frame) for number, one in enumerate(shown) if one.band)
     for number, one in enumerate(shown):
         parts.extend(_drawn(one, number, frame))
     if not any(s.points for s in shown):
@@ -140,7 +156,7 @@ def _axes(frame: _Frame, across: str, height: int) -> Iterator[str]:
 
 def _drawn(series: Series, number: int, frame: _Frame) -> Iterator[str]:
     places = [(frame.x(x), frame.y(y)) for x, y in series.points]
-    color = f"of-{number % 4}"
+    color = f"of-{number % _MOST}"
     if series.form == "dots" or len(places) == 1:
         size, many = (1.8, " many") if len(places) > 40 else (2.6, "")
         yield f'<g class="series" data-series="{number}">'
@@ -156,6 +172,14 @@ def _drawn(series: Series, number: int, frame: _Frame) -> Iterator[str]:
         yield f'<g class="series" data-series="{number}"><path class="line {color}" d="{path}"/></g>'
 
 
+def _band(series: Series, number: int, frame: _Frame) -> str:
+    """The ground between lowest and highest, below all lines."""
+    up = [(x, high) for x, _, high in series.band]
+    down = [(x, low) for x, low, _ in reversed(series.band)]
+    path = "L".join(f"{px(frame.x(x))} {px(frame.y(y))}" for x, y in [*up, *down])
+    return f'<path class="band of-{number % _MOST}" d="M{path}Z"/>'
+
+
 def _legend(series: Sequence[Series], left: float, width: int, top: float) -> tuple[list[str], int]:
     """Its elements, and how many lines they take."""
     parts: list[str] = []
@@ -165,7 +189,7 @@ def _legend(series: Sequence[Series], left: float, width: int, top: float) -> tu
         needed = _SWATCH + text_width(label, _SMALL)
         if x > left and x + needed > width:
             x, row = left, row + 1
-        y, color = top + row * _LINE + 4, f"of-{number % 4}"
+        y, color = top + row * _LINE + 4, f"of-{number % _MOST}"
         if one.form == "dots":
             sample = f'<circle class="dot {color}" cx="{px(x + 8)}" cy="{px(y)}" r="2.6"/>'
         else:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from blockqnn.config import RewardSettings, Settings
 from blockqnn.errors import InputError
-from blockqnn.network.plan import Image, plan_network
+from blockqnn.network.plan import Image, NetworkPlan, plan_network
 from blockqnn.records import Failure, Measurement, Trial
 from blockqnn.runtime.search import Problem, Strategy
 from blockqnn.runtime.store import Store
@@ -18,10 +19,12 @@ from blockqnn.space.code import Block, Layer, parse
 from blockqnn.space.graph import density, graph, simplified
 from blockqnn.space.mdp import BlockSpace
 from blockqnn.space.operation import FIRST_OWN, OwnOp
+from blockqnn.space.structure import structure
 from blockqnn.space.zoo import ZOO
 from blockqnn.strategy.built_in import STRATEGIES
 from blockqnn.strategy.own import Make, OwnStrategy
 from blockqnn.strategy.reward import RewardRule, corrected_reward, failure_reward
+from blockqnn.strategy.traits import Traits
 from blockqnn.version import VERSION
 
 DEFAULT_EVALUATOR = "early-stop"
@@ -125,9 +128,13 @@ def problem_of(facts: RunFacts, operations: Sequence[OwnOp] | None = None) -> Pr
     space, rule = BlockSpace(settings.space.max_layers, own), reward_rule(facts)
     classes, limits = len(facts.data.classes), settings.space.limits
 
+    @lru_cache(maxsize=16)  # what is admitted is described next
+    def planned(block: Block) -> NetworkPlan:
+        return plan_network(block, settings.skeleton, image, classes, limits)
+
     def admit(episode: Sequence[Layer]) -> float:
         block = space.block(episode)
-        plan_network(block, settings.skeleton, image, classes, limits)
+        planned(block)
         return block_density(block, settings.reward)
 
     def reward(trial: Trial, outcome: Measurement | Failure) -> float:
@@ -140,7 +147,14 @@ def problem_of(facts: RunFacts, operations: Sequence[OwnOp] | None = None) -> Pr
         plan = plan_network(parse(trial.code, own), settings.skeleton, image, classes)
         return plan.activations
 
-    return Problem(space, admit, reward, cost)
+    def traits(episode: Sequence[Layer]) -> Traits:
+        """Size is that of the network in FLOPs."""
+        block = space.block(episode)
+        plan = planned(block)
+        sizes = tuple(math.log(n) for n in (plan.flops, plan.params, plan.activations))
+        return Traits(sizes[0], (*sizes, *structure(block)))
+
+    return Problem(space, admit, reward, cost, traits)
 
 
 def block_density(block: Block, settings: RewardSettings) -> float:
@@ -174,5 +188,5 @@ def strategy_of(
     """
     name = settings.strategy
     if name in STRATEGIES:
-        return STRATEGIES[name](problem.mdp, settings)
+        return STRATEGIES[name](problem, settings)
     return OwnStrategy(name, problem.mdp, settings, own.get(name))

@@ -15,6 +15,7 @@ from blockqnn.runtime.pace import Event, Pace, Planned
 from blockqnn.runtime.store import Store
 from blockqnn.seeds import derive, generator
 from blockqnn.space.mdp import MDP
+from blockqnn.strategy.traits import Traits
 
 DRAWS = 100  # proposals of one trial at most
 
@@ -78,6 +79,7 @@ class Problem(Generic[S, A]):
     admit: Callable[[Sequence[A]], float | None]  # density; raises OverLimit
     reward: Callable[[Trial, Measurement | Failure], float]
     cost: Callable[[Trial], float] = _equal_cost  # in any unit: which evaluations take long
+    traits: Callable[[Sequence[A]], Traits] | None = None  # what a model may know of a design
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The decision process that agents see, and the block space as one (section 3.2, fig. 4)."""
 
 from collections.abc import Hashable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain, combinations
 from typing import Protocol, TypeVar
 
@@ -34,6 +34,14 @@ class MDP(Protocol[S, A]):
 
     def step(self, state: S, action: A) -> S: ...
 
+    def view(self, state: S) -> Hashable:
+        """What of the state a table of values tells apart; what is legal may differ within it."""
+        ...
+
+    def position(self, state: S) -> int:
+        """How many actions led to it."""
+        ...
+
     def key(self, episode: Sequence[A]) -> str:
         """Equal only for designs whose measurements may stand for each other."""
         ...
@@ -62,6 +70,8 @@ class BlockSpace:
         self.operations = tuple(operations)
         self._kinds = cache(lambda index: _kinds(index, max_layers, self.operations))
         self._actions = cache(lambda index: tuple(chain.from_iterable(self._kinds(index))))
+        # asked for several times in a row, and checked each time it is made
+        self._block = lru_cache(maxsize=16)(lambda layers: Block(layers))
 
     def actions(self, state: Layer) -> tuple[Layer, ...]:
         return () if state.op is Op.TERMINAL else self._actions(state.index + 1)
@@ -72,6 +82,13 @@ class BlockSpace:
     def step(self, state: Layer, action: Layer) -> Layer:  # noqa: ARG002
         """The action is the code of the next layer, and so the next state."""
         return action
+
+    def view(self, state: Layer) -> Layer:
+        """The layer last written, as in fig. 4."""
+        return state
+
+    def position(self, state: Layer) -> int:
+        return state.index
 
     def key(self, episode: Sequence[Layer]) -> str:
         return canonical_key(self.block(episode))
@@ -85,7 +102,7 @@ class BlockSpace:
 
     def block(self, episode: Sequence[Layer]) -> Block:
         """The block that a finished episode (terminal layer included) wrote."""
-        return Block(tuple(episode[:-1]))
+        return self._block(tuple(episode[:-1]))
 
 
 def _kinds(index: int, max_layers: int, operations: tuple[OwnOp, ...]) -> tuple[tuple[Layer, ...], ...]:

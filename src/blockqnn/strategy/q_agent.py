@@ -27,16 +27,17 @@ class QAgent(Generic[S, A]):
     """Tabular Q-learning over any decision process.
 
     Its state is a fold over what it was told, in order; `ask` changes nothing. The table holds
-    only the pairs that were updated: any other has the initial value.
+    only the pairs that were updated, of the view of a state and an action: any other has the initial
+    value.
     """
 
     def __init__(self, mdp: MDP[S, A], settings: AgentSettings, seed: int) -> None:
         self._mdp = mdp
         self._settings = settings
         self._seed = seed
-        self._q: dict[S, dict[A, float]] = {}
-        self._visits: dict[S, dict[A, int]] = {}
-        self._greedy: dict[S, tuple[float, list[A]]] = {}  # of states not updated since it was needed
+        self._q: dict[Hashable, dict[A, float]] = {}  # by the view of a state
+        self._visits: dict[Hashable, dict[A, int]] = {}
+        self._greedy: dict[Hashable, tuple[float, list[A]]] = {}  # of views not updated since then
         self._replay: list[tuple[tuple[tuple[S, A], ...], float]] = []
         self._reward_sum = 0.0
 
@@ -49,11 +50,28 @@ class QAgent(Generic[S, A]):
         The first walk whose key is not known, or the last of `walks` tries.
         """
         epsilon = self.epsilon(share)
-        for _ in range(self._settings.walks - 1):
-            episode = walk(self._mdp, lambda s: self._choose(s, epsilon, rng))
+        for _ in range(self._settings.walks):
+            guide = self._drawn(rng) if epsilon < 1 else self
+            episode = walk(self._mdp, lambda s: guide._choose(s, epsilon, rng))  # noqa: B023
             if self._mdp.key(episode) not in known:
-                return episode
-        return walk(self._mdp, lambda s: self._choose(s, epsilon, rng))
+                break
+        return episode
+
+    def _drawn(self, rng: Random) -> "QAgent[S, A]":
+        """One that learned of a sample of the memory alone; itself where no sample is asked for.
+
+        Its greedy walk is a guess that the sample supports: Thompson's way to explore (Osband et al.
+        2016).
+        """
+        size = self._settings.bootstrap
+        if size is None or len(self._replay) < size:
+            return self
+        drawn = QAgent(self._mdp, self._settings, self._seed)
+        drawn._replay = rng.sample(self._replay, size)
+        drawn._reward_sum = sum(reward for _, reward in drawn._replay)
+        for trajectory, reward in drawn._replay:
+            drawn._learn(trajectory, reward)
+        return drawn
 
     def tell(self, iteration: int, told: Sequence[tuple[Sequence[A], float]]) -> None:
         """The episodes and rewards of one iteration, in trial order; then as many replays."""
@@ -71,7 +89,7 @@ class QAgent(Generic[S, A]):
 
     def value(self, state: S, action: A) -> float:
         """Q(s, a)."""
-        return self._q.get(state, {}).get(action, self._initial_q())
+        return self._q.get(self._view(state), {}).get(action, self._initial_q())
 
     def _trajectory(self, episode: Sequence[A]) -> tuple[tuple[S, A], ...]:
         state, pairs = self._mdp.start, []
@@ -93,13 +111,17 @@ class QAgent(Generic[S, A]):
                 target = monte_carlo_return(r_t, settings.gamma, target)
 
     def _update(self, state: S, action: A, target: float) -> None:
-        visits = self._visits.setdefault(state, {})
+        view = self._view(state)
+        visits = self._visits.setdefault(view, {})
         visits[action] = visits.get(action, 0) + 1
         alpha = self._settings.alpha
-        step = step_size(visits[action]) if alpha == "1/visits" else alpha
-        values = self._q.setdefault(state, {})
-        values[action] = updated(values.get(action, self._initial_q()), step, target)
-        self._greedy.pop(state, None)
+        values = self._q.setdefault(view, {})
+        if alpha == "best":
+            values[action] = max(values.get(action, target), target)
+        else:
+            step = step_size(visits[action]) if alpha == "1/visits" else alpha
+            values[action] = updated(values.get(action, self._initial_q()), step, target)
+        self._greedy.pop(view, None)
 
     def _initial_q(self) -> float:
         initial = self._settings.initial_q
@@ -109,7 +131,7 @@ class QAgent(Generic[S, A]):
 
     def _best(self, state: S) -> float:
         """max_a Q(s, a) over the legal actions."""
-        values = self._q.get(state)
+        values = self._values(state)
         if not values:
             return self._initial_q()
         best = max(values.values())
@@ -117,7 +139,7 @@ class QAgent(Generic[S, A]):
 
     def _choose(self, state: S, epsilon: float, rng: Random) -> A:
         """Epsilon-greedy, ties broken at random."""
-        values = self._q.get(state)
+        values = self._values(state)
         if not values or epsilon >= 1 or rng.random() < epsilon:
             return random_action(self._mdp, state, rng, self._settings.exploration)
         highest, tied = self._highest(state, values)
@@ -128,13 +150,28 @@ class QAgent(Generic[S, A]):
             pass  # untried actions are most of the many, so few draws are needed
         return action
 
+    def _values(self, state: S) -> dict[A, float]:
+        """The Q-values of the legal actions that were tried."""
+        view = self._view(state)
+        values = self._q.get(view, {})
+        if view is state:
+            return values
+        return {action: values[action] for action in self._mdp.actions(state) if action in values}
+
+    def _view(self, state: S) -> Hashable:
+        mdp = self._mdp
+        return mdp.view(state) if self._settings.state == "layer" else mdp.position(state)
+
     def _highest(self, state: S, values: dict[A, float]) -> tuple[float, list[A]]:
-        """The highest Q-value of the tried actions, and those that have it.
+        """The highest of the values, and the actions that have it.
 
         Kept between updates: a long search tries hundreds of actions in states that every walk meets.
         """
-        found = self._greedy.get(state)
+        kept = values is self._q.get(state)
+        found = self._greedy.get(state) if kept else None
         if found is None:
             highest = max(values.values())
-            found = self._greedy[state] = highest, [a for a, q in values.items() if q == highest]
+            found = highest, [a for a, q in values.items() if q == highest]
+            if kept:
+                self._greedy[state] = found
         return found

@@ -1,1 +1,1 @@
-"""Measured tables of other search spaces as decision process and instant evaluator."""
+"""Measured tables of other spaces as decision process and instant evaluator. No torch."""
