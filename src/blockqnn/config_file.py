@@ -7,6 +7,7 @@ setting mistakes for 90, 8 or true. Repeated keys and aliases are refused.
 import json
 import re
 from collections.abc import Hashable
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from blockqnn.config import Settings
 from blockqnn.errors import InputError
 
 _BYTES = 1 << 20  # of a file; ours have 3,000
+_DEPTH = 50  # of brackets; ours have 3
 
 
 class _Loader(yaml.SafeLoader):
@@ -94,6 +96,9 @@ def read_assignment(text: str) -> dict[str, Any]:
 
 def _parsed(text: str) -> Any:
     """The value that a YAML text means; ValueError in one line."""
+    depths = accumulate((char in "[{") - (char in "]}") for char in text)
+    if max(depths, default=0) > _DEPTH:  # the scanner's time grows with the square of it
+        raise ValueError("nested too deep")
     try:
         return yaml.load(text, _Loader)  # a SafeLoader
     except RecursionError:

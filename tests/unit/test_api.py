@@ -302,7 +302,7 @@ def test_a_run_in_use_is_refused(copy):
         ({"seed": -1}, r"plan\.seed = -1"),
         ({"trials": 0}, r"plan\.trials = 0"),
         ({"workers": 0}, r"execution\.workers = 0"),
-        ({"strategy": "luck"}, "'luck' is unknown; there are q-learning, random"),
+        ({"strategy": "luck"}, "'luck' is unknown; there are q-learning, predictor, random"),
         ({"max_params": 93}, "max_params 93 .*no block fits.* 94 parameters"),
         ({"max_flops": 4687}, "max_flops 4687: no block fits.* 4688 FLOPs"),
         ({"source": "missing"}, "missing: no such directory"),

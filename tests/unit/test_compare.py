@@ -116,7 +116,7 @@ def test_the_command(path, tmp_path, monkeypatch, capsys):
     status, out, _ = run(monkeypatch, capsys, *how, "--json", "--svg", tmp_path / "found.svg")
     assert status == 0
     rows = json.loads(out)
-    names = ["q-learning", "random", "evolution", "local-search"]
+    names = ["q-learning", "predictor", "random", "evolution", "local-search"]
     names += ["q-learning-paper", "params-first", "gaussian-process"]  # no column of FLOPs
     assert [row["strategy"] for row in rows] == [name for name in names for _ in (5, 9)]
     assert rows[0].keys() == {

@@ -136,7 +136,10 @@ def test_a_path_that_is_no_plugin(tmp_path, name, reason):
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        ({"strategy": "mine"}, "strategy 'mine' is unknown; there are q-learning, random, other"),
+        (
+            {"strategy": "mine"},
+            "strategy 'mine' is unknown; there are q-learning, .*, local-search, other",
+        ),
         (
             {"evaluator": "mine"},
             "evaluator 'mine' is unknown; there are early-stop, and those of --plugin",

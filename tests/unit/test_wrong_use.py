@@ -81,7 +81,7 @@ OPTIONS = [
     ("train run --out new --top 2 --all-data", ["top 2 and all-data", "one of the two"]),
     ("train resnet-like --out new --max-params 99", ["max_params 99", "smallest network has"]),
     ("train resnet-like --out new --max-params few", ["max_params 'few'", "such as 2M"]),
-    ("search --strategy luck", ["strategy", "'luck'", "q-learning, random"]),
+    ("search --strategy luck", ["strategy", "'luck'", "q-learning, predictor, random"]),
     ("search --budget soon", ["plan.budget", "'soon'", "90s, 30m or 2h"]),
     ("search --budget 90", ["plan.budget", "'90'", "90s, 30m or 2h"]),
     ("search --budget 0s", ["plan.budget", "'0s'", "greater than 0"]),
