@@ -73,21 +73,21 @@ class Measured:
 
     def __init__(self, file: Path) -> None:
         use_one_thread()
-        self._file, self._data = file, split()
+        self._file, self.data = file, split()
+        self._known = {row["key"]: row for row in rows()}
         self._parts = {
-            name: on_device(getattr(self._data, name), self._data, "cpu")
+            name: on_device(getattr(self.data, name), self.data, "cpu")
             for name in ("train", "validation", "test")
         }
 
     def plan(self, block: Block, limit: int | None = None) -> NetworkPlan:
-        image, classes = self._data.image, len(self._data.classes)
+        image, classes = self.data.image, len(self.data.classes)
         return plan_network(block, SKELETON, image, classes, Limits(None, limit))
 
     def row(self, block: Block, origin: str) -> dict[str, Any]:
         key = canonical_key(block)
-        known = next((row for row in rows() if row["key"] == key), None)
-        if known is not None:
-            return known
+        if key in self._known:
+            return self._known[key]
         plan = self.plan(block)
         begin = time.process_time()
         brief = [self._trained(plan, BRIEF, seed)[0] for seed in range(SEEDS)]
@@ -107,6 +107,7 @@ class Measured:
         }
         with self._file.open("a") as file:
             file.write(json.dumps(row) + "\n")
+        self._known[key] = row
         return row
 
     def _trained(self, plan: NetworkPlan, recipe: Recipe, seed: int) -> tuple[float, float]:
@@ -114,7 +115,7 @@ class Measured:
         train, guide, judge = self._parts.values()
         trained = train_with_restarts(plan, train, guide, recipe, chance=-1.0, seed=seed)
         if isinstance(trained, Failure):
-            return 100 / len(self._data.classes), 100 / len(self._data.classes)
+            return 100 / len(self.data.classes), 100 / len(self.data.classes)
         return trained.accuracy, score(trained.network, judge, "accuracy")
 
     def searched(self, name: str) -> None:
@@ -141,7 +142,7 @@ class Measured:
 
 def random_ones(measured: Measured) -> Iterator[Block]:
     """Different networks, in the order of the draw."""
-    data, keys = measured._data, set()
+    data, keys = measured.data, set()
     drawn = random_blocks("own table", SKELETON, data.image, len(data.classes), layers=LAYERS)
     for block in drawn:
         if (key := canonical_key(block)) not in keys:

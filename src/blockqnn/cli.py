@@ -26,7 +26,6 @@ from blockqnn.version import VERSION
 if TYPE_CHECKING:
     from blockqnn.report.rows import Entry, RunView
     from blockqnn.space.code import Block
-    from blockqnn.strategy.predictor import Predictor
 
 app = typer.Typer(
     add_completion=False,
@@ -124,7 +123,10 @@ def search(
     seed: Annotated[int | None, typer.Option(help="One seed, one search.")] = None,
     trials: Annotated[int | None, typer.Option(help="Planned trials.")] = None,
     budget: Annotated[str | None, typer.Option(help="Time instead of trials: 90s, 30m, 2h.")] = None,
-    strategy: Annotated[str | None, typer.Option(help="q-learning, random or a plugin's.")] = None,
+    strategy: Annotated[
+        str | None,
+        typer.Option(help="q-learning, predictor, random, evolution, local-search or a plugin's."),
+    ] = None,
     evaluator: Annotated[str | None, typer.Option(help="early-stop or a plugin's.")] = None,
     executor: Annotated[str | None, typer.Option(help="local or serial.")] = None,
     workers: Annotated[
@@ -505,7 +507,6 @@ def _write(path: Path, option: str, text: str) -> None:
 def _print_status(run: Path, as_json: bool) -> None:
     from blockqnn.quantity import duration
     from blockqnn.report import rows
-    from blockqnn.strategy.predictor import Predictor
 
     view = rows.read(run)
     facts = view.status()
@@ -533,16 +534,21 @@ def _print_status(run: Path, as_json: bool) -> None:
     elif left:
         print(f"about {duration(left)} left at the pace so far")
     print(iteration_table(view))
-    if isinstance(view.strategy, Predictor) and not view.facts.operations:  # those need their plugin
-        print("\n".join(_predicted(view.strategy)))
+    for line in _predicted(view):
+        print(line)
     best = view.entries()[:1]
     if best:
         print(best_block(best[0], view.facts.block(best[0].code)))
 
 
-def _predicted(strategy: "Predictor[Any, Any]", iterations: int = 5) -> Iterator[str]:
-    """How far the model was off on designs that it had not learned from."""
-    for one in strategy.checked(iterations):
+def _predicted(view: "RunView", iterations: int = 5) -> Iterator[str]:
+    """How far a predictor's model was off on designs that it had not learned from."""
+    if view.facts.settings.strategy != "predictor" or view.facts.operations:  # those need their plugin
+        return
+    from blockqnn.strategy.predictor import Predictor
+
+    assert isinstance(view.strategy, Predictor)
+    for one in view.strategy.checked(iterations):
         yield (
             f"model, iteration {one.iteration + 1}: off by {one.error:.2f} on {one.designs} designs"
             f" before it learned of them; the mean so far by {one.baseline:.2f}"

@@ -275,7 +275,7 @@ class Settings(Values):
 
     preset: str = Field("standard", description="whose values stand where none is given")
     strategy: str = Field(
-        "q-learning", description="q-learning, random, evolution, local-search, or a plugin's"
+        "q-learning", description="q-learning, predictor, random, evolution, local-search, or a plugin's"
     )
     evaluator: str = Field("early-stop", description="early-stop, or a plugin's")
     data: DataSettings = DataSettings()

@@ -161,3 +161,14 @@ def test_a_strategy_of_the_users_own(path, monkeypatch, capsys, tmp_path):
     assert status == 0
     mine, random = json.loads(out)
     assert mine["reward_best"] == random["reward_best"]
+
+
+def test_the_gaussian_process_learns(path):
+    """The reward is a sum over the places, of which one of 81 rows has the highest."""
+    both = asked(path)
+    best = {
+        name: [searched(both, name, 30, seed).reward_best for seed in range(6)]
+        for name in ("gaussian-process", "random")
+    }
+    assert best["gaussian-process"] == [80] * 6
+    assert min(best["random"]) < 80

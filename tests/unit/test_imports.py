@@ -101,6 +101,13 @@ def test_no_torch_in_a_fresh_process(code):
     subprocess.run([sys.executable, "-c", check], check=True)
 
 
+def test_a_run_is_read_without_numpy():
+    """Which takes as long to import as all the rest."""
+    heavy = "{'numpy', 'scipy', 'sklearn'}"
+    check = f"import blockqnn.report.rows, sys; assert not {heavy} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", check], check=True)
+
+
 def test_nothing_in_the_package_runs_code_from_data():
     forbidden = {"pickle", "dill", "cloudpickle", "marshal"}
     calls = {"eval", "exec", "__import__"}

@@ -190,3 +190,25 @@ def test_limits_that_nothing_keeps_leave_the_agents_walks(table):
     assert strategy.ask(0.0, generator(0, "ask"), set()) in table.space.row
     strategy.tell(0, [(episode, -5.0) for episode in table.space.episodes[:20]])
     assert strategy.ask(0.5, generator(0, "ask"), set()) in table.space.row
+
+
+@pytest.mark.slow
+def test_status_tells_how_far_the_model_was_off(tmp_path, capsys):
+    from blockqnn import search
+    from blockqnn.cli import _print_status
+
+    run = search(
+        "digits",
+        run=tmp_path / "run",
+        preset="small",
+        strategy="predictor",
+        trials=24,
+        executor="serial",
+        device="cpu",
+        max_flops="2M",
+        settings={"recipe": {"steps": 3, "batch": 16, "restarts": 0}, "skeleton": {"widths": [4, 8]}},
+    )
+    _print_status(run.path, as_json=False)
+    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith("model, ")]
+    assert [line.split(":")[0] for line in told] == ["model, iteration 2", "model, iteration 3"]
+    assert all("before it learned of them" in line for line in told)

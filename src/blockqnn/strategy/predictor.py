@@ -73,8 +73,9 @@ class Predictor(Generic[S, A]):
         self._borders = [0]  # designs told before each iteration
         self._trials = 0
         self._model: Surrogate | None = None
-        self._kernel: Any = None
-        self._fitted = 0  # designs, the first ones told, that the kernel was fitted to
+        self._kernels: dict[
+            int, Any
+        ] = {}  # by how many designs, the first ones told, they are fitted to
         self._ranked: tuple[float, list[_Candidate]] | None = None  # when so much of the plan was done
 
     def epsilon(self, share: float) -> float:
@@ -108,8 +109,7 @@ class Predictor(Generic[S, A]):
 
     def _check(self, iteration: int, before: int, after: int) -> Checked:
         traits, rewards = self._data()
-        kernel = fitted_kernel(*self._data(_fitted_at(before)), self._scale.length)
-        model = Surrogate(traits[:before], rewards[:before], kernel)
+        model = Surrogate(traits[:before], rewards[:before], self._kernel(before))
         predicted = model.rewards(model(traits[before:after]).mean)
         true = rewards[before:after]
         errors = (np.sqrt(np.mean((true - p) ** 2)) for p in (predicted, rewards[:before].mean()))
@@ -133,11 +133,15 @@ class Predictor(Generic[S, A]):
         """The model of all that was told; None while that is too little."""
         self._look()
         if self._model is None and len(self._told) >= _FEWEST:
-            if (fitted := _fitted_at(len(self._told))) != self._fitted:
-                self._kernel = fitted_kernel(*self._data(fitted), self._scale.length)
-                self._fitted = fitted
-            self._model = Surrogate(*self._data(), self._kernel)
+            self._model = Surrogate(*self._data(), self._kernel(len(self._told)))
         return self._model
+
+    def _kernel(self, told: int) -> Any:
+        """That of a model of the first so many designs."""
+        fitted = _fitted_at(told)
+        if fitted not in self._kernels:
+            self._kernels[fitted] = fitted_kernel(*self._data(fitted), self._scale.length)
+        return self._kernels[fitted]
 
     def _ranking(self, share: float) -> list[_Candidate]:
         """Candidates, the best first: they follow from what was told and the share alone."""
