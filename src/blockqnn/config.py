@@ -121,13 +121,13 @@ class AgentSettings(Values):
     """Q-learning (section 3.2). The defaults are what measurably learns better (docs/LOG.md)."""
 
     alpha: Annotated[float, Field(gt=0, le=1)] | Literal["1/visits", "best"] = Field(
-        "1/visits", description="step size: a number up to 1, 1/visits, or best: Q is the highest target"
+        "best", description="step size: a number up to 1, 1/visits, or best: Q is the highest target"
     )
     state: Literal["layer", "position"] = Field(
-        "layer", description="what values are told apart by: the last layer, or its number alone"
+        "position", description="what values are told apart by: the last layer, or its number alone"
     )
     bootstrap: Count | None = Field(
-        None, description="a walk follows what so many trials, drawn for it, teach; null: all of them"
+        30, description="a walk follows what so many trials, drawn for it, teach; null: all of them"
     )
     gamma: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="discount")
     returns: Literal["max", "monte-carlo"] = Field(
@@ -141,9 +141,9 @@ class AgentSettings(Values):
         "actions", description="what a random step draws uniformly: actions or types"
     )
     epsilon: Annotated[tuple[Level, ...], Field(min_length=1)] = Field(
-        ((1.0, 20), (0.5, 10), (0.3, 70)), description="[epsilon, weight] of each part of the plan"
+        ((1.0, 10), (0.2, 30), (0.1, 60)), description="[epsilon, weight] of each part of the plan"
     )
-    walks: Count = Field(5, description="walks at most for one proposal, while its key is known")
+    walks: Count = Field(20, description="walks at most for one proposal, while its key is known")
 
 
 class EvolutionSettings(Values):
@@ -315,6 +315,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "paper": {
             "agent": {
                 "alpha": 0.01,
+                "state": "layer",
+                "bootstrap": None,
                 "returns": "max",
                 "shaped": True,
                 "initial_q": 0.0,

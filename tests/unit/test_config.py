@@ -58,7 +58,9 @@ PAPER_RECIPE = {
     "skeleton.repeats": (1, 1, 1),
 }
 DEFAULT_AGENT = {
-    "agent.alpha": "1/visits",
+    "agent.alpha": "best",
+    "agent.state": "position",
+    "agent.bootstrap": 30,
     "agent.returns": "monte-carlo",
     "agent.initial_q": "mean",
     "reward.density": "simplified",
@@ -80,6 +82,8 @@ EXPECTED = {
     | {
         "skeleton.widths": (32, 64, 128),
         "agent.alpha": 0.01,
+        "agent.state": "layer",
+        "agent.bootstrap": None,
         "agent.returns": "max",
         "agent.shaped": True,
         "agent.initial_q": 0.0,

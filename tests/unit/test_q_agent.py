@@ -10,8 +10,8 @@ from blockqnn.seeds import generator
 from blockqnn.strategy.q_agent import QAgent
 from blockqnn.strategy.random_search import RandomSearch
 
-PAPER = AgentSettings(alpha=0.5, returns="max", shaped=True, initial_q=0.0, epsilon=((0.0, 1),), walks=1)
-DEFAULT = AgentSettings(epsilon=((0.0, 1),), walks=1)
+PLAIN = AgentSettings(alpha="1/visits", state="layer", bootstrap=None, epsilon=((0.0, 1),), walks=1)
+PAPER = PLAIN.model_copy(update={"alpha": 0.5, "returns": "max", "shaped": True, "initial_q": 0.0})
 
 
 class TwoSteps:
@@ -30,6 +30,9 @@ class TwoSteps:
 
     def view(self, state):
         return state
+
+    def allows(self, state, action):
+        return action in self.actions(state)
 
     def position(self, state):
         return len(state)
@@ -81,19 +84,19 @@ def test_max_looks_at_untried_actions_too():
 
 
 def test_monte_carlo_with_one_over_visits_is_the_mean_of_what_followed():
-    agent = taught(DEFAULT, [("ac", 8.0)], [("ac", 8.0)])
+    agent = taught(PLAIN, [("ac", 8.0)], [("ac", 8.0)])
     assert agent.value("", "a") == agent.value("a", "c") == 8.0
 
 
 def test_the_initial_value_is_the_mean_reward():
-    agent = taught(DEFAULT, [("ac", 8.0), ("bd", 2.0)])
+    agent = taught(PLAIN, [("ac", 8.0), ("bd", 2.0)])
     assert agent.value("b", "c") == 5.0
 
 
 def test_replays_are_as_many_as_trials_and_come_from_all_told():
     counts = Counter()
     for seed in range(400):
-        agent = QAgent(TwoSteps(), DEFAULT, seed)
+        agent = QAgent(TwoSteps(), PLAIN, seed)
         agent.tell(0, [(("a", "c"), 1.0), (("b", "d"), 2.0)])
         counts[tuple(sorted((s, a) for s, acts in agent._visits.items() for a in acts))] += 1
         assert sum(agent._visits[""].values()) == 2
@@ -102,9 +105,9 @@ def test_replays_are_as_many_as_trials_and_come_from_all_told():
 
 
 def test_greedy_takes_the_best_and_breaks_ties_at_random():
-    agent = taught(DEFAULT, [("ac", 8.0)], [("bd", 1.0)], [("ac", 8.0)], [("bd", 1.0)])
+    agent = taught(PLAIN, [("ac", 8.0)], [("bd", 1.0)], [("ac", 8.0)], [("bd", 1.0)])
     assert {agent.ask(1.0, Random(seed), set())[0] for seed in range(20)} == {"a"}
-    equal = QAgent(TwoSteps(), DEFAULT, seed=0)
+    equal = QAgent(TwoSteps(), PLAIN, seed=0)
     assert {"".join(equal.ask(1.0, Random(s), set())) for s in range(60)} == {"ac", "ad", "bc", "bd"}
 
 
@@ -115,7 +118,7 @@ def test_an_untried_action_is_taken_when_the_tried_are_worse():
 
 @pytest.mark.parametrize(("epsilon", "low", "high"), [(0.0, 0, 0), (0.5, 180, 320), (1.0, 420, 580)])
 def test_epsilon_is_the_share_of_random_steps(epsilon, low, high):
-    settings = DEFAULT.model_copy(update={"epsilon": ((epsilon, 1),)})
+    settings = PLAIN.model_copy(update={"epsilon": ((epsilon, 1),)})
     agent = taught(settings, [("ac", 8.0)], [("ac", 8.0)], [("bd", 1.0)], [("bd", 1.0)])
     other = sum(agent.ask(0.0, Random(seed), set())[0] == "b" for seed in range(1000))
     assert low <= other <= high
@@ -130,7 +133,7 @@ def test_known_proposals_are_walked_again():
 
 
 def test_ask_changes_nothing():
-    agent = taught(DEFAULT, [("ac", 8.0)])
+    agent = taught(PLAIN, [("ac", 8.0)])
     before = agent.fingerprint()
     agent.ask(0.5, Random(1), set())
     assert agent.fingerprint() == before
@@ -152,22 +155,30 @@ def test_exploring_types_draws_the_type_first():
     assert 150 < first["a"] < 250
 
 
+def test_the_default_agent_is_the_one_that_was_measured():
+    """docs/LOG.md, "What makes a tabular agent as good as evolution"."""
+    agent = {"alpha": "best", "state": "position", "bootstrap": 30, "returns": "monte-carlo"}
+    agent |= {"shaped": False, "initial_q": "mean", "exploration": "actions", "walks": 20}
+    agent |= {"gamma": 1.0, "epsilon": ((1.0, 10), (0.2, 30), (0.1, 60))}
+    assert AgentSettings().model_dump() == agent
+
+
 def test_best_keeps_the_highest_target():
-    settings = DEFAULT.model_copy(update={"alpha": "best"})
+    settings = PLAIN.model_copy(update={"alpha": "best"})
     agent = taught(settings, [("ac", 2.0)], [("ac", 8.0)] * 30, [("ad", 5.0)] * 30)
     assert agent.value("", "a") == agent.value("a", "c") == 8.0
     assert agent.value("a", "d") == 5.0
 
 
 def test_by_position_what_was_learned_behind_one_action_counts_behind_the_other():
-    settings = DEFAULT.model_copy(update={"alpha": "best", "state": "position"})
+    settings = PLAIN.model_copy(update={"alpha": "best", "state": "position"})
     agent = taught(settings, [("ac", 8.0), ("ad", 2.0)] * 20)
     assert agent.value("b", "c") == 8.0
     assert {agent.ask(1.0, Random(s), set()) for s in range(20)} == {("a", "c")}
 
 
 def test_with_a_bootstrap_each_walk_follows_some_trials():
-    settings = DEFAULT.model_copy(update={"alpha": "best", "bootstrap": 1, "initial_q": 0.0})
+    settings = PLAIN.model_copy(update={"alpha": "best", "bootstrap": 1, "initial_q": 0.0})
     agent = taught(settings, [("ac", 8.0), ("bd", 2.0)])
     counts = Counter("".join(agent.ask(1.0, Random(s), set())) for s in range(400))
     assert counts.keys() == {"ac", "bd"}  # the whole memory would always say ac

@@ -30,6 +30,9 @@ class Numbers:
     def view(self, state):
         return state
 
+    def allows(self, state, action):
+        return action in self.actions(state)
+
     def position(self, state):
         return int(state >= 0)
 

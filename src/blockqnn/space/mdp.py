@@ -32,6 +32,10 @@ class MDP(Protocol[S, A]):
         """The same actions, those of one kind together."""
         ...
 
+    def allows(self, state: S, action: A) -> bool:
+        """Whether the action is one of them, at once."""
+        ...
+
     def step(self, state: S, action: A) -> S: ...
 
     def view(self, state: S) -> Hashable:
@@ -70,6 +74,7 @@ class BlockSpace:
         self.operations = tuple(operations)
         self._kinds = cache(lambda index: _kinds(index, max_layers, self.operations))
         self._actions = cache(lambda index: tuple(chain.from_iterable(self._kinds(index))))
+        self._allowed = cache(lambda index: frozenset(self._actions(index)))
         # asked for several times in a row, and checked each time it is made
         self._block = lru_cache(maxsize=16)(lambda layers: Block(layers))
 
@@ -78,6 +83,9 @@ class BlockSpace:
 
     def kinds(self, state: Layer) -> tuple[tuple[Layer, ...], ...]:
         return () if state.op is Op.TERMINAL else self._kinds(state.index + 1)
+
+    def allows(self, state: Layer, action: Layer) -> bool:
+        return state.op is not Op.TERMINAL and action in self._allowed(state.index + 1)
 
     def step(self, state: Layer, action: Layer) -> Layer:  # noqa: ARG002
         """The action is the code of the next layer, and so the next state."""

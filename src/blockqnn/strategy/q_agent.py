@@ -156,7 +156,7 @@ class QAgent(Generic[S, A]):
         values = self._q.get(view, {})
         if view is state:
             return values
-        return {action: values[action] for action in self._mdp.actions(state) if action in values}
+        return {action: q for action, q in values.items() if self._mdp.allows(state, action)}
 
     def _view(self, state: S) -> Hashable:
         mdp = self._mdp

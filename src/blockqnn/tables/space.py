@@ -49,6 +49,9 @@ class TableSpace:
     def kinds(self, state: int) -> tuple[tuple[Any, ...], ...]:
         return self._kinds[state]
 
+    def allows(self, state: int, action: Any) -> bool:
+        return action in self._next[state]
+
     def step(self, state: int, action: Any) -> int:
         return self._next[state][action]
 
