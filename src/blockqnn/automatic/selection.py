@@ -31,7 +31,7 @@ def select(session: Session, races: Races, skeleton: Skeleton, recipe: Recipe) -
     """
     few, sizes = _field(session, races.workers)
     blocks = {name: str(ZOO[name]) for name in KNOWN}
-    found = runs.read(session.directory / "run").entries()
+    found = runs.read(session.directory / "run").finalists()
     blocks |= {f"trial {entry.trial}": entry.code for entry in found[:few]}
     first = [Entry(name, code, skeleton, recipe) for name, code in blocks.items()]
     share = len(first) / (len(first) + 4 * len(sizes))

@@ -1,5 +1,6 @@
 """What people ask of a run: how it stands, its best blocks, how the search moved."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from blockqnn.runtime.fold import Fold
 from blockqnn.runtime.pace import shares, spent_seconds
 from blockqnn.runtime.search import Strategy
 from blockqnn.runtime.store import Store
+from blockqnn.strategy.finalists import finalists
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,12 @@ class RunView:
                     )
                 )
         return sorted(rows, key=lambda entry: -entry.reward)
+
+    def finalists(self) -> list[Entry]:
+        """Evaluated trials, those first that most deserve a full training (`strategy/finalists.py`)."""
+        entries = self.entries()
+        order = finalists([e.reward for e in entries], [math.log(max(1, e.flops)) for e in entries])
+        return [entries[number] for number in order]
 
     def status(self) -> dict[str, Any]:
         """Counts, failures by kind, the best, the trajectory: the contract of `status --json`."""

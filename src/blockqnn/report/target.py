@@ -66,11 +66,11 @@ def find(text: str, extensions: Extensions = NOTHING) -> Target:
 
 
 def best_of(text: str, count: int, extensions: Extensions = NOTHING) -> list[tuple[Target, rows.Entry]]:
-    """The blocks of highest reward of a run, at most `count`. InputError for what is no run."""
+    """Of a run, at most `count` blocks for a full training. InputError for what is no run."""
     if not is_run(Path(text)):
         raise InputError(f"top {count}: {text[:80]!r} is no run directory")
     view = rows.read(Path(text))
-    best = view.entries()[:count]
+    best = view.finalists()[:count]
     if not best:
         raise InputError(f"run {text}: has no evaluated trial yet")
     return [(_of_run(view, entry.code, extensions), entry) for entry in best]

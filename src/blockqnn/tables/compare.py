@@ -21,6 +21,7 @@ from blockqnn.runtime.search import Problem, Strategy, search
 from blockqnn.runtime.serial import SerialExecutor
 from blockqnn.runtime.store import Store
 from blockqnn.strategy.built_in import STRATEGIES
+from blockqnn.strategy.finalists import finalists
 from blockqnn.strategy.own import OwnStrategy
 from blockqnn.strategy.q_agent import QAgent
 from blockqnn.tables.gaussian_process import GaussianProcess
@@ -62,6 +63,7 @@ class Found(NamedTuple):
     reward_best: float
     judge_best: float  # of that row
     judge_top: float  # mean over the rows of highest reward
+    judge_selected: float  # over as many that a full training would be given
     seconds: float
     bests: tuple[float, ...]  # highest reward after each evaluation
 
@@ -148,10 +150,12 @@ def searched(asked: Comparison, name: str, evaluations: int, seed: int) -> Found
     rows = [table.space.row_of(t.code) for t in fold.trials if t.repeat_of is None][:evaluations]
     rewards, judges = (table.column(name)[rows] for name in (asked.reward, asked.judge))
     order = (-rewards).argsort(kind="stable")
+    selected = finalists(rewards.tolist(), table.log_sizes[rows].tolist())
     return Found(
         reward_best=float(rewards.max()),
         judge_best=float(judges[order[0]]),
         judge_top=float(judges[order[: asked.top]].mean()),
+        judge_selected=float(judges[selected[: asked.top]].mean()),
         seconds=seconds,
         bests=tuple(np.maximum.accumulate(rewards).tolist()),
     )

@@ -1,6 +1,7 @@
 """A table file: designs, and what was measured of each, in columns."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,12 @@ class Table:
         """What a model may know of a row: its choices, and how large it is; nothing measured."""
         row = self.space.row[tuple(episode)]
         sizes = tuple(float(column[row]) for column in self._sizes)
-        return Traits(sizes[0] if sizes else 0.0, (*sizes, *self._values[row].tolist()))
+        return Traits(float(self.log_sizes[row]), (*sizes, *self._values[row].tolist()))
+
+    @cached_property
+    def log_sizes(self) -> NDArray[Any]:
+        """How large each row is (natural logarithm); zeros where the table does not tell."""
+        return self._sizes[0] if self._sizes else np.zeros(len(self._values))
 
     def _positive(self, name: str) -> bool:
         return bool((self.column(name) > 0).all())

@@ -25,7 +25,7 @@ def summary(results: Results) -> list[dict[str, Any]]:
     ]
 
 
-_FIELDS = ("reward_best", "judge_best", "judge_top")
+_FIELDS = ("reward_best", "judge_best", "judge_top", "judge_selected")
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
@@ -39,24 +39,26 @@ def lines(asked: Comparison, results: Results) -> list[str]:
         f"{asked.table}: reward {asked.reward}, judge {asked.judge}; {asked.seeds} seeds, counting"
         f" {'architectures' if asked.architectures else 'codes'}",
         "best: highest reward found, of it: what the judge says of that row, top"
-        f" {asked.top}: the judge's mean of the {asked.top} rows of highest reward; minus {first}:"
-        " mean difference with its 95 % interval over the seeds",
+        f" {asked.top}: the judge's mean of the {asked.top} rows of highest reward, chosen: of as many"
+        f" that a full training would be given; minus {first}: mean difference with its 95 % interval"
+        " over the seeds",
     ]
     for count in asked.evaluations:
         told += ["", f"{count} evaluations"]
         told.append(
-            f"{'':18} {'best':>16} {'of it':>16} {f'top {asked.top}':>16}"
-            f"  {f'best minus {first}':24} {f'top minus {first}':24} seconds"
+            f"{'':18} {'best':>16} {'of it':>16} {f'top {asked.top}':>16} {'chosen':>16}"
+            f"  {'chosen minus top':24} {f'best minus {first}':24} {f'top minus {first}':24} seconds"
         )
         for name in asked.strategies:
             found, other = results[name, count], results[first, count]
             cells = [_plus_minus([getattr(f, field) for f in found]) for field in _FIELDS]
+            gain = _mean_of([f.judge_selected - f.judge_top for f in found])
             beside = [
                 "" if name == first else _difference(found, other, field)
                 for field in ("reward_best", "judge_top")
             ]
             told.append(
-                f"{name:18} {' '.join(cells)}  {beside[0]:24} {beside[1]:24}"
+                f"{name:18} {' '.join(cells)}  {gain:24} {beside[0]:24} {beside[1]:24}"
                 f" {fmean(f.seconds for f in found):7.2f}"
             )
     return told
@@ -68,14 +70,18 @@ def _plus_minus(values: Sequence[float]) -> str:
 
 
 def _difference(found: Sequence[Found], other: Sequence[Found], field: str) -> str:
-    """The paired mean difference and its interval (Student's t)."""
+    return _mean_of([getattr(a, field) - getattr(b, field) for a, b in zip(found, other, strict=True)])
+
+
+def _mean_of(differences: Sequence[float]) -> str:
+    """The mean of paired differences and its 95 % interval (Student's t)."""
     from scipy.stats import t
 
-    pairs = [getattr(a, field) - getattr(b, field) for a, b in zip(found, other, strict=True)]
-    if len(pairs) < 2:
-        return f"{pairs[0]:+.3f}"
-    half = float(t.ppf(0.975, len(pairs) - 1)) * stdev(pairs) / math.sqrt(len(pairs))
-    return f"{fmean(pairs):+.3f} [{fmean(pairs) - half:+.3f}, {fmean(pairs) + half:+.3f}]"
+    mean, count = fmean(differences), len(differences)
+    if count < 2:
+        return f"{mean:+.3f}"
+    half = float(t.ppf(0.975, count - 1)) * stdev(differences) / math.sqrt(count)
+    return f"{mean:+.3f} [{mean - half:+.3f}, {mean + half:+.3f}]"
 
 
 def drawn(asked: Comparison, results: Results) -> str:
