@@ -1,6 +1,8 @@
 """Less work for the same answer: do cheaper trainings rank blocks as the full early-stop training does?
 
-    PYTHONPATH=src python benchmarks/less_work.py cifar10-5000.npz [--blocks 60] [--part 1/2] [--table]
+    PYTHONPATH=src python benchmarks/less_work.py DATA [--blocks 60] [--part 1/2] [--only NAME] [--table]
+
+DATA: cifar10-5000.npz (outside/subset.py).
 
 The first random blocks of a seeded draw (distinct keys, 3 to 23 layers, at most Block-QNN-S's FLOPs
 and 1.5 million activations an image) are each trained by the preset `standard` in bfloat16, with two
@@ -134,18 +136,21 @@ def main() -> None:
     parser.add_argument("data")
     parser.add_argument("--blocks", type=int, default=60)
     parser.add_argument("--part", default="1/1")
+    parser.add_argument("--only", choices=VARIANTS, help="this variant alone")
     parser.add_argument("--table", action="store_true", help="of the rows there are; trains nothing")
     options = parser.parse_args()
     use_one_thread()
     dataset = load(DataSettings(source=options.data))
     part, parts = map(int, options.part.split("/"))
     wanted = [] if options.table else list(enumerate(blocks(dataset, options.blocks)))
-    data = {name: cheaper(dataset, variant) for name, variant in VARIANTS.items()}
     for name, variant in VARIANTS.items():
+        if options.only not in (None, name):
+            continue
+        data = cheaper(dataset, variant)
         for number, block in wanted[part - 1 :: parts]:
             if (number, name) not in {(row["block"], row["variant"]) for row in _rows()}:
                 row = {"block": number, "variant": name, "code": str(block)}
-                row |= measured(block, data[name], variant)
+                row |= measured(block, data, variant)
                 row |= {"date": time.strftime("%F"), "fingerprint": fingerprint("cpu")}
                 with ROWS.open("a") as file:
                     file.write(json.dumps(row) + "\n")
