@@ -2,6 +2,7 @@
 
 from collections import Counter
 from random import Random
+from typing import ClassVar
 
 import pytest
 
@@ -175,6 +176,29 @@ def test_by_position_what_was_learned_behind_one_action_counts_behind_the_other(
     agent = taught(settings, [("ac", 8.0), ("ad", 2.0)] * 20)
     assert agent.value("b", "c") == 8.0
     assert {agent.ask(1.0, Random(s), set()) for s in range(20)} == {("a", "c")}
+
+
+class Numbered(TwoSteps):
+    """ac or bd: states are numbers, and so are positions, but not the same ones."""
+
+    start = 0
+    after: ClassVar = {(0, "a"): 1, (0, "b"): 2, (1, "c"): 3, (2, "d"): 4}
+
+    def actions(self, state):
+        return tuple(action for at, action in self.after if at == state)
+
+    def step(self, state, action):
+        return self.after[state, action]
+
+    def position(self, state):
+        return (0, 1, 1, 2, 2)[state]
+
+
+def test_by_position_only_what_is_legal_is_done_also_where_states_are_numbers():
+    settings = PLAIN.model_copy(update={"alpha": "best", "state": "position"})
+    agent = QAgent(Numbered(), settings, seed=0)
+    agent.tell(0, [(("b", "d"), 9.0), (("a", "c"), 9.0), (("a", "c"), 1.0)] * 20)
+    assert {agent.ask(1.0, Random(s), set()) for s in range(40)} == {("a", "c"), ("b", "d")}
 
 
 def test_with_a_bootstrap_each_walk_follows_some_trials():

@@ -154,7 +154,7 @@ class QAgent(Generic[S, A]):
         """The Q-values of the legal actions that were tried."""
         view = self._view(state)
         values = self._q.get(view, {})
-        if view is state:
+        if self._settings.state == "layer" and view is state:
             return values
         return {action: q for action, q in values.items() if self._mdp.allows(state, action)}
 
