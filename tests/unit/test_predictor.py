@@ -64,10 +64,23 @@ def searched(strategy, table, iterations=8, size=8):
     return rewards
 
 
-def test_first_come_the_largest(table):
+def test_first_come_the_largest_and_every_fourth_is_a_walk(table):
     found = asked(predictor(table), range(16), set(), key=table.space.key)
-    sizes = sorted(-table.traits(e).size for e in table.space.episodes)[:16]
-    assert [-table.traits(e).size for e in found] == pytest.approx(sizes)
+    largest = sorted(-table.traits(e).size for e in table.space.episodes)
+    chosen, walks = found[0:3] + found[4:7] + found[8:11] + found[12:15], found[3::4]
+    assert [-table.traits(e).size for e in chosen] == pytest.approx(largest[:12])
+    assert fmean(-table.traits(e).size for e in walks) > fmean(largest[:100])
+
+
+def test_size_counts_for_nothing_where_the_larger_are_worse(tmp_path):
+    ops = np.array(list(product(range(CHOICES), repeat=PLACES)), np.int8)
+    size = ops.sum(1) / 6
+    noise = np.random.default_rng(0).normal(0, 1, len(ops))
+    columns = {"accuracy": 80 - 20 * size + noise, "params": 10.0 ** (1 + size)}
+    np.savez(tmp_path / "table.npz", ops=ops, op_names=np.array(list("abc")), **columns)
+    falling = Table(tmp_path / "table.npz")
+    best = sorted(falling.column("accuracy"))[-5:]
+    assert max(searched(predictor(falling), falling, iterations=6)) >= best[0]  # of 729, 48 evaluations
 
 
 def test_it_finds_more_than_random_search(table):

@@ -19,6 +19,7 @@ from blockqnn.network.plan import OverLimit
 from blockqnn.seeds import generator
 from blockqnn.strategy.edit import mutated
 from blockqnn.strategy.q_agent import QAgent
+from blockqnn.strategy.size import size_counts
 from blockqnn.strategy.surrogate import Surrogate, fitted_kernel
 from blockqnn.strategy.traits import Searched, Traits
 from blockqnn.strategy.walk import random_action, walk
@@ -26,7 +27,7 @@ from blockqnn.strategy.walk import random_action, walk
 S = TypeVar("S", bound=Hashable)
 A = TypeVar("A", bound=Hashable)
 
-_FEWEST = 8  # designs of a model; before it the largest are proposed, the strongest guess there is
+_FEWEST = 8  # designs of a model; before it mostly the largest are proposed, the strongest guess
 _WALKS = 300  # of the agent, of which candidates come; and at random, for the scale
 _MOST_WALKS = 10 * _WALKS  # to find so many within tight limits
 _WIDTH, _CHILDREN, _ROUNDS = 10, 24, 3  # the best so many candidates have so many children, so often
@@ -41,6 +42,12 @@ def _fitted_at(told: int) -> int:
     while (grown := math.ceil(fitted * _FRESH)) <= told:
         fitted = grown
     return fitted
+
+
+def _mixed(largest: Sequence[str], walks: Sequence[str]) -> list[str]:
+    """Every fourth one a walk: were all of them large, nothing could speak against size."""
+    ones = [key for i, walk in enumerate(walks) for key in (*largest[3 * i : 3 * i + 3], walk)]
+    return list(dict.fromkeys([*ones, *largest]))
 
 
 class Checked(NamedTuple):
@@ -63,7 +70,8 @@ class Predictor(Generic[S, A]):
 
     Expected is the predicted reward, half a deviation, and a bonus for size, large at first:
     networks that are trained briefly are better than they seem the larger they are, and size is what
-    is known before anything was measured. Its state is a fold over what it was told.
+    is known before anything was measured. It counts as far as measurements do not speak against it.
+    Its state is a fold over what it was told.
     """
 
     def __init__(self, space: Searched, agent: QAgent[Any, Any], seed: int) -> None:
@@ -152,6 +160,7 @@ class Predictor(Generic[S, A]):
         begun = [self._agent.ask(share, rng, frozenset()) for _ in range(_WALKS)]
         begun += [self._child(one, rng) for one, _ in best for _ in range(_CHILDREN)]
         found = dict(self._admitted(begun))
+        walks = list(found)
         if not found:  # limits that hardly any design keeps: the loop draws walks until one does
             return []
         scores = dict(zip(found, score([one.traits for one in found.values()]), strict=True))
@@ -163,7 +172,10 @@ class Predictor(Generic[S, A]):
                 break
             scores |= zip(new, score([one.traits for one in new.values()]), strict=True)
             found |= new
-        return [found[key] for key in sorted(found, key=lambda key: -scores[key])]
+        ranked = sorted(found, key=lambda key: -scores[key])
+        if model is None:
+            ranked = _mixed(ranked, walks)
+        return [found[key] for key in ranked]
 
     def _child(self, one: _Candidate, rng: Random) -> tuple[Any, ...]:
         return mutated(self._space.mdp, one.episode, rng)
@@ -186,7 +198,9 @@ class Predictor(Generic[S, A]):
         return _Candidate(episode, self._space.mdp.key(episode), self._space.traits(episode))
 
     def _expected(self, model: Surrogate) -> Callable[[Sequence[Traits]], NDArray[Any]]:
-        bonus = 0.2 + 20 / len(self._told)
+        sizes = [one.traits.size for one, _ in self._told.values()]
+        bonus = size_counts([reward for _, reward in self._told.values()], sizes)
+        bonus *= 0.2 + 20 / len(self._told)
 
         def score(traits: Sequence[Traits]) -> NDArray[Any]:
             predicted = model(self._scale(traits))
