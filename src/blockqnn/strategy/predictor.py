@@ -45,9 +45,9 @@ def _fitted_at(told: int) -> int:
 
 
 def _mixed(largest: Sequence[str], walks: Sequence[str]) -> list[str]:
-    """Every fourth one a walk: were all of them large, nothing could speak against size."""
-    ones = [key for i, walk in enumerate(walks) for key in (*largest[3 * i : 3 * i + 3], walk)]
-    return list(dict.fromkeys([*ones, *largest]))
+    """The largest few, then walks by turns: were all large, nothing could speak against size."""
+    turns = [key for pair in zip(walks, largest[_FEWEST:], strict=False) for key in pair]
+    return list(dict.fromkeys([*largest[:_FEWEST], *turns, *largest]))
 
 
 class Checked(NamedTuple):
