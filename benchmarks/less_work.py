@@ -66,7 +66,7 @@ VARIANTS = {
     "half the images": Variant(images=0.5),
     "half the filters": Variant(thin=2),
     "6 epochs": Variant(epochs=6),
-    "two blocks a stage, 3 epochs, batch 64": Variant(repeats=2, epochs=3, batch=64),
+    "two blocks a stage, half the side, 3 epochs, batch 64": Variant(3, shrink=2, repeats=2, batch=64),
     "3 epochs": Variant(epochs=3),
     "half the side and filters": Variant(shrink=2, thin=2),
     "two blocks a stage": Variant(repeats=2),
@@ -162,7 +162,7 @@ def print_table(rows: list[dict[str, Any]]) -> None:
     found = {(row["block"], row["variant"]): row["accuracy"] for row in rows}
     seconds = {(row["block"], row["variant"]): row["seconds"] for row in rows}
     print(
-        f"{'':38} blocks   Spearman with full [95 %]   with the second full, minus that of both"
+        f"{'':54} blocks   Spearman with full [95 %]   with the second full, minus that of both"
         "   times as fast   mean accuracy"
     )
     for name in list(VARIANTS)[1:]:
@@ -176,7 +176,7 @@ def print_table(rows: list[dict[str, Any]]) -> None:
         faster = sum(seconds[n, FULL] for n in numbers) / sum(seconds[n, name] for n in numbers)
         beside = "" if name == SECOND else f"{_spearman(table, 2, 1):.3f}, {other}"
         print(
-            f"{name:38} {len(numbers):6} {whole:>27}   {beside:>40}   {faster:13.2f}"
+            f"{name:54} {len(numbers):6} {whole:>27}   {beside:>40}   {faster:13.2f}"
             f"   {table[:, 2].mean():13.2f}"
         )
 
