@@ -16,6 +16,7 @@ from blockqnn.plugins import Extensions, named
 from blockqnn.plugins import load as load_plugins
 from blockqnn.report import rows
 from blockqnn.report.notebook import html
+from blockqnn.report.pareto import front
 from blockqnn.report.survey import Survey
 from blockqnn.report.survey import survey as make_survey
 from blockqnn.report.target import Target, best_of, find
@@ -43,6 +44,13 @@ class Run:
     def top(self, n: int = 10) -> list[rows.Entry]:
         """The n evaluated trials of highest reward."""
         return rows.read(self.path).entries()[:n]
+
+    def pareto(self, cost: str) -> list[rows.Entry]:
+        """The evaluated trials that none beats in accuracy and `cost`: params, flops or latency.
+
+        The cheapest first; InputError for another cost, or latency where none was measured.
+        """
+        return front(rows.read(self.path).entries(), cost)
 
     def status(self) -> dict[str, Any]:
         """Counts, failures, best and trajectory, as `blockqnn status --json` prints them."""
@@ -78,6 +86,7 @@ def search(
     image_size: int | str | tuple[int, int] | None = None,
     max_params: int | str | None = None,
     max_flops: int | str | None = None,
+    max_latency: float | str | None = None,
     source: str | os.PathLike[str] | None = None,
     report: Callable[[Progress], None] | None = None,
     live: bool = False,
@@ -87,7 +96,8 @@ def search(
     `data` is digits, a folder of class folders, a FILE.npz or hf:NAME; `config` a YAML file as
     `blockqnn init` writes it; `settings` are nested changes on top of both, e.g.
     {"plan": {"iteration": 16}}; the named arguments are short for the most used ones. `budget` is
-    seconds, or text such as "30m"; sizes may be text such as "2M". `source` is another run of the
+    seconds, or text such as "30m"; sizes may be text such as "2M"; `max_latency` is
+    milliseconds, or text such as "5ms". `source` is another run of the
     same protocol whose measurements count as evaluations. `plugins` are files of yours with
     operations, strategies or evaluators; their code is run here and in the workers. On resume what is
     left out is taken from the run, but plugins must be named again; only workers, executor, device
@@ -104,6 +114,7 @@ def search(
         "data": _data(data, labels, image_size),
         "plan": {"seed": seed, "trials": trials, "budget": budget},
         "space": {"max_params": max_params, "max_flops": max_flops},
+        "latency": {"limit": max_latency},
         "execution": {
             "executor": executor,
             "workers": workers,
@@ -230,6 +241,8 @@ def auto(
         "execution": {"workers": workers, "device": device},
     }
     changes = merged(settings or {}, given(options))
+    if isinstance(timed := changes.get("latency"), Mapping) and timed.get("limit") is not None:
+        raise InputError("setting latency.limit: auto would not keep it; search has --max-latency")
     command = ["auto", "--out", os.fspath(out)]
     try:
         return auto(

@@ -9,7 +9,6 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -138,6 +137,7 @@ def search(
     labels: Labels = None,
     max_params: MaxParams = None,
     max_flops: MaxFlops = None,
+    max_latency: Annotated[str | None, typer.Option(help="Of one image on this device, as 5ms.")] = None,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
@@ -163,6 +163,7 @@ def search(
         image_size=image_size,
         max_params=max_params,
         max_flops=max_flops,
+        max_latency=max_latency,
         plugins=plugin or (),
         live=True,
     )
@@ -258,20 +259,35 @@ def status(run: Path, as_json: Json = False) -> None:
 @app.command()
 def top(
     run: Path,
-    number: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 10,
+    number: Annotated[
+        int | None, typer.Option("-n", min=1, help="How many; default 10, or all with --pareto.")
+    ] = None,
+    pareto: Annotated[
+        str | None,
+        typer.Option(
+            help="Those that none beats in accuracy and cost, the cheapest first.",
+            metavar="params|flops|latency",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """The best blocks of a run, by reward."""
+    """The best blocks of a run, by reward, or its Pareto front."""
     from blockqnn.report import rows
+    from blockqnn.report.pareto import front
 
-    entries = rows.read(run).entries()[:number]
+    entries = rows.read(run).entries()
+    entries = front(entries, pareto)[:number] if pareto is not None else entries[: number or 10]
     if as_json:
-        _print_json([asdict(entry) for entry in entries])
+        _print_json([entry.told() for entry in entries])
         return
-    print("trial  accuracy  reward    params       FLOPs  code")
+    timed = any(e.latency for e in entries)
+    latency = f"  {'latency':>22}" if timed else ""
+    print(f"trial  accuracy  reward    params       FLOPs{latency}  code")
     for e in entries:
+        latency = f"  {e.latency or '-'!s:>22}" if timed else ""
         print(
-            f"{e.trial:5}  {e.accuracy:7.2f}%  {e.reward:6.2f}  {e.params:8,}  {e.flops:10,}  {e.code}"
+            f"{e.trial:5}  {e.accuracy:7.2f}%  {e.reward:6.2f}  {e.params:8,}  {e.flops:10,}{latency}"
+            f"  {e.code}"
         )
 
 
@@ -581,8 +597,9 @@ def best_block(entry: "Entry", block: "Block") -> str:
 
     return (
         f"best: trial {entry.trial}, validation accuracy {entry.accuracy:.2f} %, reward"
-        f" {entry.reward:.2f}, {entry.params:,} parameters, {entry.flops:,} FLOPs\n{entry.code}\n\n"
-        + draw(block)
+        f" {entry.reward:.2f}, {entry.params:,} parameters, {entry.flops:,} FLOPs"
+        + (f", latency {entry.latency}" if entry.latency else "")
+        + f"\n{entry.code}\n\n{draw(block)}"
     )
 
 
