@@ -29,6 +29,7 @@ from blockqnn.space.code import Block
 
 if TYPE_CHECKING:
     from blockqnn.export.model import Model
+    from blockqnn.training.sizing import Repeats
 
 
 @dataclass(frozen=True)
@@ -266,7 +267,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     epochs: int | None = None,
     skeleton: str | None = None,
-    repeats: tuple[int, ...] | None = None,
+    repeats: "Repeats | None" = None,
     widths: tuple[int, ...] | None = None,
     max_params: int | str | None = None,
     labels: str | os.PathLike[str] | None = None,
@@ -284,10 +285,11 @@ def train(
     `preset` is modern (the default), paper-cifar or early-stop, the brief recipe of the run or of the
     search preset that fits the data; `settings` are changes of the recipe, as {"learning_rate": 0.05,
     "augmentation": {"flip": False}}, and `epochs` is short for one of them. `max_params` (such as
-    "2M") takes the largest network below it, over `repeats` and `widths` that are not named. `top`
-    trains so many of a run's best blocks and keeps the one of highest validation accuracy. `all_data`
-    trains on the validation images too. What is left out is taken from the run, else: CIFAR's skeleton
-    and digits.
+    "2M") takes the largest network below it, over `repeats` and `widths` that are not named; with
+    `repeats="auto"` over 1 to 12 blocks a stage alone, and below the paper's 10M where it is not named.
+    `top` trains so many of a run's best blocks and keeps the one of highest validation accuracy.
+    `all_data` trains on the validation images too. What is left out is taken from the run, else: CIFAR's
+    skeleton and digits.
 
     With `out` the model is written there, and the same call goes on where an earlier one was
     stopped. Raises InputError for a user's mistake, TrainingFailed when nothing is learned.

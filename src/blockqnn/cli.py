@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -49,7 +49,14 @@ Plugins = Annotated[
     list[Path] | None, typer.Option("--plugin", help="FILE.py that the search may run; repeatable.")
 ]
 SkeletonName = Annotated[str | None, typer.Option("--skeleton", help="cifar, imagenet or small.")]
-Repeats = Annotated[str | None, typer.Option(help="Blocks a stage: 2 or 3,2,2.")]
+Repeats = Annotated[
+    str | None,
+    typer.Option(help="Blocks a stage: 2 or 3,2,2, or auto: the most that --max-params allows."),
+]
+Largest = Annotated[
+    str | None,
+    typer.Option(help="The largest network with at most so many, as 2M.", metavar="MAX_PARAMS"),
+]
 Widths = Annotated[str | None, typer.Option(help="Filters a stage: 32,64,128.")]
 
 
@@ -297,6 +304,7 @@ def show(
     skeleton: SkeletonName = None,
     repeats: Repeats = None,
     widths: Widths = None,
+    max_params: Largest = None,
     classes: Annotated[int | None, typer.Option(min=2)] = None,
     image: Annotated[str | None, typer.Option(help="Channels, height, width: 3x32x32.")] = None,
     plugin: Plugins = None,
@@ -304,6 +312,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """A block's drawing, size and density."""
+    from blockqnn.config import checked_size
     from blockqnn.diagram.svg import picture
     from blockqnn.network.plan import Image
     from blockqnn.plugins import load, named
@@ -311,15 +320,24 @@ def show(
     from blockqnn.report.drawing import draw
     from blockqnn.report.target import find
     from blockqnn.space.code import figure
+    from blockqnn.training.sizing import skeleton_for
 
     found = find(target, load(named(plugin or ())))
-    stacked = found.skeleton(
-        skeleton, _numbers(repeats, "--repeats", ","), _numbers(widths, "--widths", ",")
-    )
     shape = _numbers(image, "--image", "x") or found.image
     if len(shape) != 3 or min(shape) < 1:
         raise InputError(f"--image {image!r}: write channels, height and width, as 3x32x32")
-    facts = describe(found.block, stacked, Image(*shape), classes or found.classes)
+    shown = Image(*shape), classes or found.classes
+    stacked = skeleton_for(
+        found,
+        *shown,
+        name=skeleton,
+        repeats=_repeats(repeats),
+        widths=_numbers(widths, "--widths", ","),
+        max_params=checked_size(max_params),
+    )
+    facts = describe(found.block, stacked, *shown)
+    if repeats == "auto" or max_params is not None:  # what was chosen
+        facts |= {"repeats": list(stacked.repeats), "widths": list(stacked.widths)}
     if svg is not None:
         _write(svg, "--svg", picture(figure(found.block)))
     if as_json:
@@ -351,9 +369,7 @@ def train(
     skeleton: SkeletonName = None,
     repeats: Repeats = None,
     widths: Widths = None,
-    max_params: Annotated[
-        str | None, typer.Option(help="The largest network with at most so many, as 2M.")
-    ] = None,
+    max_params: Largest = None,
     image_size: ImageSize = None,
     labels: Labels = None,
     seeds: Annotated[int, typer.Option(min=1, help="Models to train; each is tested once.")] = 1,
@@ -378,7 +394,7 @@ def train(
             settings=_assigned(assign),
             epochs=epochs,
             skeleton=skeleton,
-            repeats=_numbers(repeats, "--repeats", ","),
+            repeats=_repeats(repeats),
             widths=_numbers(widths, "--widths", ","),
             max_params=max_params,
             labels=labels,
@@ -618,13 +634,17 @@ def _assigned(assignments: list[str] | None) -> dict[str, Any]:
     return settings
 
 
-def _numbers(text: str | None, option: str, separator: str) -> tuple[int, ...] | None:
+def _numbers(text: str | None, option: str, separator: str, also: str = "") -> tuple[int, ...] | None:
     if text is None:
         return None
     parts = text.split(separator)
     if not all(part.strip().isdecimal() and len(part) < 10 for part in parts):
-        raise InputError(f"{option} {text!r}: whole numbers separated by {separator!r}")
+        raise InputError(f"{option} {text!r}: whole numbers separated by {separator!r}{also}")
     return tuple(map(int, parts))
+
+
+def _repeats(text: str | None) -> tuple[int, ...] | Literal["auto"] | None:
+    return "auto" if text == "auto" else _numbers(text, "--repeats", ",", ", or auto")
 
 
 def _workers(text: str | None) -> int | None:
