@@ -12,7 +12,7 @@ from blockqnn.config import merged, resolve
 from blockqnn.errors import InputError
 from blockqnn.evaluation import latency
 from blockqnn.evaluation.latency import TimedEvaluator, latency_of
-from blockqnn.records import OUTCOME, Failure, Latency, Measurement, Task
+from blockqnn.records import OUTCOME, Failure, Latency, Measurement, Task, Trial
 from blockqnn.report.rows import read
 from blockqnn.runtime.facts import problem_of
 from blockqnn.runtime.store import Store
@@ -181,7 +181,7 @@ def test_a_measurement_of_before_is_one_without():
 def rewards(weight, limit=None):
     changes = {"reward": {"mu": 0.0, "rho": 0.0, "latency": weight}, "latency": {"limit": limit}}
     problem = problem_of(facts(**changes))
-    trial = blockqnn.runtime.search.Trial(number=0, iteration=0, code=SMALL, key="", density=1.0)
+    trial = Trial(number=0, iteration=0, code=SMALL, key="", density=1.0)
 
     def reward(accuracy, milliseconds):
         timed = Latency(milliseconds=milliseconds, noise=0)
@@ -201,7 +201,6 @@ def test_the_reference_is_a_millisecond():
 def test_a_failure_is_a_point_below_the_slowest_that_learned_nothing(limit, slowest):
     reward, failure = rewards(3.0, limit)
     assert failure == pytest.approx(reward(0.0, slowest) - 1)
-    assert failure < reward(0.0, slowest / 2) - 1 or limit is None
 
 
 # Forks and sources

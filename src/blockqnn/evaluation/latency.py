@@ -53,9 +53,9 @@ class TimedEvaluator:
         if failure := over_latency(latency, self._settings.latency.limit):
             return failure
         outcome = self._evaluate(task)
-        return (
-            outcome.model_copy(update={"latency": latency}) if outcome.type == "measurement" else outcome
-        )
+        if isinstance(outcome, Failure):
+            return outcome
+        return outcome.model_copy(update={"latency": latency})
 
 
 def latency_of(
