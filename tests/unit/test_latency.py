@@ -19,8 +19,6 @@ from blockqnn.runtime.store import Store
 from runs import TINY, facts
 from stripes import CONV, SKELETON, planned, stripes
 
-SMALL, BIG = CONV, "(1,1,3,0,0) (2,1,5,1,0) (3,1,5,2,0) (4,7,0,0,0)"
-
 
 def made_up(plan, _device):
     """A millisecond for each 100 parameters, so that there is something to decide about."""
@@ -159,6 +157,18 @@ def test_each_network_is_timed_once(limited, tmp_path, timed):
     assert max(timed) > 500
 
 
+def test_evaluators_of_the_users_own_are_timed_too(timed, tmp_path):
+    plugin = tmp_path / "own.py"
+    plugin.write_text("EVALUATORS = {'half': lambda network, dataset, task: 50.0}\n")
+    run = searched(
+        tmp_path / "run", {}, max_latency="5ms", plugins=[plugin], evaluator="half", strategy="random"
+    )
+    found = outcomes(run).values()
+    assert len(timed) == len(found)
+    assert {getattr(o, "kind", o.type) for o in found} == {"measurement", "over_latency"}
+    assert all(e.latency for e in run.top(99))
+
+
 def test_off_nothing_is_timed_and_nothing_is_stored(timed, tmp_path):
     run = searched(tmp_path / "run", {})
     assert not timed
@@ -181,7 +191,7 @@ def test_a_measurement_of_before_is_one_without():
 def rewards(weight, limit=None):
     changes = {"reward": {"mu": 0.0, "rho": 0.0, "latency": weight}, "latency": {"limit": limit}}
     problem = problem_of(facts(**changes))
-    trial = Trial(number=0, iteration=0, code=SMALL, key="", density=1.0)
+    trial = Trial(number=0, iteration=0, code=CONV, key="", density=1.0)
 
     def reward(accuracy, milliseconds):
         timed = Latency(milliseconds=milliseconds, noise=0)
