@@ -16,6 +16,7 @@ from blockqnn.plugins import Extensions, named
 from blockqnn.plugins import load as load_plugins
 from blockqnn.report import rows
 from blockqnn.report.notebook import html
+from blockqnn.report.pareto import front
 from blockqnn.report.survey import Survey
 from blockqnn.report.survey import survey as make_survey
 from blockqnn.report.target import Target, best_of, find
@@ -28,6 +29,7 @@ from blockqnn.space.code import Block
 
 if TYPE_CHECKING:
     from blockqnn.export.model import Model
+    from blockqnn.training.sizing import Repeats
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,13 @@ class Run:
     def top(self, n: int = 10) -> list[rows.Entry]:
         """The n evaluated trials of highest reward."""
         return rows.read(self.path).entries()[:n]
+
+    def pareto(self, cost: str) -> list[rows.Entry]:
+        """The evaluated trials that none beats in accuracy and `cost`: params, flops or latency.
+
+        The cheapest first; InputError for another cost, or latency where none was measured.
+        """
+        return front(rows.read(self.path).entries(), cost)
 
     def status(self) -> dict[str, Any]:
         """Counts, failures, best and trajectory, as `blockqnn status --json` prints them."""
@@ -78,6 +87,7 @@ def search(
     image_size: int | str | tuple[int, int] | None = None,
     max_params: int | str | None = None,
     max_flops: int | str | None = None,
+    max_latency: float | str | None = None,
     source: str | os.PathLike[str] | None = None,
     report: Callable[[Progress], None] | None = None,
     live: bool = False,
@@ -87,7 +97,8 @@ def search(
     `data` is digits, a folder of class folders, a FILE.npz or hf:NAME; `config` a YAML file as
     `blockqnn init` writes it; `settings` are nested changes on top of both, e.g.
     {"plan": {"iteration": 16}}; the named arguments are short for the most used ones. `budget` is
-    seconds, or text such as "30m"; sizes may be text such as "2M". `source` is another run of the
+    seconds, or text such as "30m"; sizes may be text such as "2M"; `max_latency` is
+    milliseconds, or text such as "5ms". `source` is another run of the
     same protocol whose measurements count as evaluations. `plugins` are files of yours with
     operations, strategies or evaluators; their code is run here and in the workers. On resume what is
     left out is taken from the run, but plugins must be named again; only workers, executor, device
@@ -104,6 +115,7 @@ def search(
         "data": _data(data, labels, image_size),
         "plan": {"seed": seed, "trials": trials, "budget": budget},
         "space": {"max_params": max_params, "max_flops": max_flops},
+        "latency": {"limit": max_latency},
         "execution": {
             "executor": executor,
             "workers": workers,
@@ -230,6 +242,8 @@ def auto(
         "execution": {"workers": workers, "device": device},
     }
     changes = merged(settings or {}, given(options))
+    if isinstance(timed := changes.get("latency"), Mapping) and timed.get("limit") is not None:
+        raise InputError("setting latency.limit: auto would not keep it; search has --max-latency")
     command = ["auto", "--out", os.fspath(out)]
     try:
         return auto(
@@ -253,7 +267,7 @@ def train(
     settings: Mapping[str, Any] | None = None,
     epochs: int | None = None,
     skeleton: str | None = None,
-    repeats: tuple[int, ...] | None = None,
+    repeats: "Repeats | None" = None,
     widths: tuple[int, ...] | None = None,
     max_params: int | str | None = None,
     labels: str | os.PathLike[str] | None = None,
@@ -271,10 +285,11 @@ def train(
     `preset` is modern (the default), paper-cifar or early-stop, the brief recipe of the run or of the
     search preset that fits the data; `settings` are changes of the recipe, as {"learning_rate": 0.05,
     "augmentation": {"flip": False}}, and `epochs` is short for one of them. `max_params` (such as
-    "2M") takes the largest network below it, over `repeats` and `widths` that are not named. `top`
-    trains so many of a run's best blocks and keeps the one of highest validation accuracy. `all_data`
-    trains on the validation images too. What is left out is taken from the run, else: CIFAR's skeleton
-    and digits.
+    "2M") takes the largest network below it, over `repeats` and `widths` that are not named; with
+    `repeats="auto"` over 1 to 12 blocks a stage alone, and below the paper's 10M where it is not named.
+    `top` trains so many of a run's best blocks and keeps the one of highest validation accuracy.
+    `all_data` trains on the validation images too. What is left out is taken from the run, else: CIFAR's
+    skeleton and digits.
 
     With `out` the model is written there, and the same call goes on where an earlier one was
     stopped. Raises InputError for a user's mistake, TrainingFailed when nothing is learned.

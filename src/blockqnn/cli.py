@@ -9,10 +9,9 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -50,7 +49,14 @@ Plugins = Annotated[
     list[Path] | None, typer.Option("--plugin", help="FILE.py that the search may run; repeatable.")
 ]
 SkeletonName = Annotated[str | None, typer.Option("--skeleton", help="cifar, imagenet or small.")]
-Repeats = Annotated[str | None, typer.Option(help="Blocks a stage: 2 or 3,2,2.")]
+Repeats = Annotated[
+    str | None,
+    typer.Option(help="Blocks a stage: 2 or 3,2,2, or auto: the most that --max-params allows."),
+]
+Largest = Annotated[
+    str | None,
+    typer.Option(help="The largest network with at most so many, as 2M.", metavar="MAX_PARAMS"),
+]
 Widths = Annotated[str | None, typer.Option(help="Filters a stage: 32,64,128.")]
 
 
@@ -138,6 +144,7 @@ def search(
     labels: Labels = None,
     max_params: MaxParams = None,
     max_flops: MaxFlops = None,
+    max_latency: Annotated[str | None, typer.Option(help="Of one image on this device, as 5ms.")] = None,
     plugin: Plugins = None,
     as_json: Json = False,
 ) -> None:
@@ -163,6 +170,7 @@ def search(
         image_size=image_size,
         max_params=max_params,
         max_flops=max_flops,
+        max_latency=max_latency,
         plugins=plugin or (),
         live=True,
     )
@@ -258,20 +266,35 @@ def status(run: Path, as_json: Json = False) -> None:
 @app.command()
 def top(
     run: Path,
-    number: Annotated[int, typer.Option("-n", min=1, help="How many.")] = 10,
+    number: Annotated[
+        int | None, typer.Option("-n", min=1, help="How many; default 10, or all with --pareto.")
+    ] = None,
+    pareto: Annotated[
+        str | None,
+        typer.Option(
+            help="Those that none beats in accuracy and cost, the cheapest first.",
+            metavar="params|flops|latency",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """The best blocks of a run, by reward."""
+    """The best blocks of a run, by reward, or its Pareto front."""
     from blockqnn.report import rows
+    from blockqnn.report.pareto import front
 
-    entries = rows.read(run).entries()[:number]
+    entries = rows.read(run).entries()
+    entries = front(entries, pareto)[:number] if pareto is not None else entries[: number or 10]
     if as_json:
-        _print_json([asdict(entry) for entry in entries])
+        _print_json([entry.told() for entry in entries])
         return
-    print("trial  accuracy  reward    params       FLOPs  code")
+    timed = any(e.latency for e in entries)
+    latency = f"  {'latency':>22}" if timed else ""
+    print(f"trial  accuracy  reward    params       FLOPs{latency}  code")
     for e in entries:
+        latency = f"  {e.latency or '-'!s:>22}" if timed else ""
         print(
-            f"{e.trial:5}  {e.accuracy:7.2f}%  {e.reward:6.2f}  {e.params:8,}  {e.flops:10,}  {e.code}"
+            f"{e.trial:5}  {e.accuracy:7.2f}%  {e.reward:6.2f}  {e.params:8,}  {e.flops:10,}{latency}"
+            f"  {e.code}"
         )
 
 
@@ -281,6 +304,7 @@ def show(
     skeleton: SkeletonName = None,
     repeats: Repeats = None,
     widths: Widths = None,
+    max_params: Largest = None,
     classes: Annotated[int | None, typer.Option(min=2)] = None,
     image: Annotated[str | None, typer.Option(help="Channels, height, width: 3x32x32.")] = None,
     plugin: Plugins = None,
@@ -288,6 +312,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """A block's drawing, size and density."""
+    from blockqnn.config import checked_size
     from blockqnn.diagram.svg import picture
     from blockqnn.network.plan import Image
     from blockqnn.plugins import load, named
@@ -295,15 +320,24 @@ def show(
     from blockqnn.report.drawing import draw
     from blockqnn.report.target import find
     from blockqnn.space.code import figure
+    from blockqnn.training.sizing import skeleton_for
 
     found = find(target, load(named(plugin or ())))
-    stacked = found.skeleton(
-        skeleton, _numbers(repeats, "--repeats", ","), _numbers(widths, "--widths", ",")
-    )
     shape = _numbers(image, "--image", "x") or found.image
     if len(shape) != 3 or min(shape) < 1:
         raise InputError(f"--image {image!r}: write channels, height and width, as 3x32x32")
-    facts = describe(found.block, stacked, Image(*shape), classes or found.classes)
+    shown = Image(*shape), classes or found.classes
+    stacked = skeleton_for(
+        found,
+        *shown,
+        name=skeleton,
+        repeats=_repeats(repeats),
+        widths=_numbers(widths, "--widths", ","),
+        max_params=checked_size(max_params),
+    )
+    facts = describe(found.block, stacked, *shown)
+    if repeats == "auto" or max_params is not None:  # what was chosen
+        facts |= {"repeats": list(stacked.repeats), "widths": list(stacked.widths)}
     if svg is not None:
         _write(svg, "--svg", picture(figure(found.block)))
     if as_json:
@@ -335,9 +369,7 @@ def train(
     skeleton: SkeletonName = None,
     repeats: Repeats = None,
     widths: Widths = None,
-    max_params: Annotated[
-        str | None, typer.Option(help="The largest network with at most so many, as 2M.")
-    ] = None,
+    max_params: Largest = None,
     image_size: ImageSize = None,
     labels: Labels = None,
     seeds: Annotated[int, typer.Option(min=1, help="Models to train; each is tested once.")] = 1,
@@ -362,7 +394,7 @@ def train(
             settings=_assigned(assign),
             epochs=epochs,
             skeleton=skeleton,
-            repeats=_numbers(repeats, "--repeats", ","),
+            repeats=_repeats(repeats),
             widths=_numbers(widths, "--widths", ","),
             max_params=max_params,
             labels=labels,
@@ -581,8 +613,9 @@ def best_block(entry: "Entry", block: "Block") -> str:
 
     return (
         f"best: trial {entry.trial}, validation accuracy {entry.accuracy:.2f} %, reward"
-        f" {entry.reward:.2f}, {entry.params:,} parameters, {entry.flops:,} FLOPs\n{entry.code}\n\n"
-        + draw(block)
+        f" {entry.reward:.2f}, {entry.params:,} parameters, {entry.flops:,} FLOPs"
+        + (f", latency {entry.latency}" if entry.latency else "")
+        + f"\n{entry.code}\n\n{draw(block)}"
     )
 
 
@@ -601,13 +634,17 @@ def _assigned(assignments: list[str] | None) -> dict[str, Any]:
     return settings
 
 
-def _numbers(text: str | None, option: str, separator: str) -> tuple[int, ...] | None:
+def _numbers(text: str | None, option: str, separator: str, also: str = "") -> tuple[int, ...] | None:
     if text is None:
         return None
     parts = text.split(separator)
     if not all(part.strip().isdecimal() and len(part) < 10 for part in parts):
-        raise InputError(f"{option} {text!r}: whole numbers separated by {separator!r}")
+        raise InputError(f"{option} {text!r}: whole numbers separated by {separator!r}{also}")
     return tuple(map(int, parts))
+
+
+def _repeats(text: str | None) -> tuple[int, ...] | Literal["auto"] | None:
+    return "auto" if text == "auto" else _numbers(text, "--repeats", ",", ", or auto")
 
 
 def _workers(text: str | None) -> int | None:

@@ -49,6 +49,10 @@ def _checked_alone(name: str, kind: Any, value: object) -> Any:
         raise InputError(f"{name} {str(value)[:60]!r}: {reason}") from None
 
 
+def _milliseconds(value: object) -> object:
+    return quantity.milliseconds(value) if isinstance(value, str) else value
+
+
 def _whole(value: object) -> object:
     return quantity.size(value) if isinstance(value, str) else value
 
@@ -71,6 +75,7 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Size = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10**18)]  # 2M
 Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]  # 90s
+Milliseconds = Annotated[float, BeforeValidator(_milliseconds), Field(gt=0)]  # 5ms
 Side = Annotated[int, Field(ge=1, le=4096)]
 Level = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(gt=0)]]  # epsilon, weight
 
@@ -154,10 +159,16 @@ class EvolutionSettings(Values):
 
 
 class RewardSettings(Values):
-    """reward = accuracy in percent - mu log(FLOPs / reference) - rho log(density) (eq. 7)."""
+    """reward = accuracy in percent - mu log(FLOPs / reference) - rho log(density) (eq. 7).
+
+    Where latency has a weight, less that times log(latency / 1 ms).
+    """
 
     mu: float = Field(1.0, description="weight of the FLOPs")
     rho: float = Field(8.0, description="weight of the density")
+    latency: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="weight of the latency, whose reference is 1 ms"
+    )
     base: Literal["e", 2, 10] = Field("e", description="of the logarithms: e, 2 or 10")
     reference: Annotated[float, Field(gt=0)] | Literal["resnet-like"] = Field(
         "resnet-like", description="FLOPs: a number, or resnet-like, the exemplar's"
@@ -165,6 +176,15 @@ class RewardSettings(Values):
     density: Literal["simplified", "raw"] = Field(
         "simplified", description="of the simplified block, or of the raw code"
     )
+
+
+class LatencySettings(Values):
+    """Latency of one image on the run's device, taken before a candidate is trained."""
+
+    measure: bool = Field(
+        False, description="whether it is measured; a limit, or a weight in the reward, measures it too"
+    )
+    limit: Milliseconds | None = Field(None, description="milliseconds at most, as 5ms; null: none")
 
 
 class Augmentation(Values):
@@ -286,6 +306,7 @@ class Settings(Values):
     agent: AgentSettings = AgentSettings()
     evolution: EvolutionSettings = EvolutionSettings()
     reward: RewardSettings = RewardSettings()
+    latency: LatencySettings = LatencySettings()
     recipe: Recipe = Recipe()
     plan: PlanSettings = PlanSettings()
     execution: ExecutionSettings = ExecutionSettings()
@@ -293,6 +314,11 @@ class Settings(Values):
         None, description="another run of the same protocol whose measurements are taken by key"
     )
     plugins: tuple[Plugin, ...] = Field((), description="files named with --plugin")
+
+    @property
+    def measures_latency(self) -> bool:
+        asked = self.latency
+        return asked.measure or asked.limit is not None or self.reward.latency > 0
 
 
 _SMALL: Mapping[str, Any] = {

@@ -8,7 +8,7 @@ from typing import Any
 from blockqnn.config import Settings, changed, differences
 from blockqnn.errors import InputError
 from blockqnn.plugins import NOTHING
-from blockqnn.records import Result, Trial
+from blockqnn.records import Result, Trial, under_limit
 from blockqnn.report import rows
 from blockqnn.runtime.facts import RunFacts, block_density, operation_facts, problem_of
 from blockqnn.runtime.pace import SHARE, Event
@@ -28,17 +28,19 @@ def fork_run(
     """A run that begins with the finished iterations of another, under changed settings.
 
     Their outcomes are those that were measured; the rewards, and what the agent learns from them,
-    follow from the new settings. Where data, skeleton, recipe or device change nothing that was
-    measured stands, and the new run begins empty. Raises InputError before anything is written.
+    follow from the new settings. What a new limit of latency leaves out is a failure; what an old one
+    kept from training waits for its evaluation. Where data, skeleton, recipe or device change, or
+    latency is wanted that was not measured, nothing stands and the new run begins empty. Raises
+    InputError before anything is written.
     """
     refuse_unless_fresh(directory)
     view = rows.read(source)
     facts = _facts(view, changes, plugins)
-    taken = _trials(view, facts) if facts.protocol == view.facts.protocol else []
+    taken = _trials(view, facts) if view.facts.stands_for(facts) else []
     planned = facts.settings.plan.trials
     if planned is not None and planned < len(taken):
         raise InputError(f"setting plan.trials = {planned}: {len(taken)} trials are taken from {source}")
-    results = [_result(view, trial) for trial in taken if trial.repeat_of is None]
+    results = [r for trial in taken if trial.repeat_of is None and (r := _result(view, facts, trial))]
     iterations = taken[-1].iteration + 1 if taken else 0
     opened = begin_run(facts, directory)
     events: list[Event] = [("fork", {"run": str(source.absolute()), "trials": len(taken)})]
@@ -85,9 +87,13 @@ def _trials(view: rows.RunView, facts: RunFacts) -> list[Trial]:
     return trials
 
 
-def _result(view: rows.RunView, trial: Trial) -> Result:
-    """The trial's outcome, said to come from the other run at no cost of time."""
+def _result(view: rows.RunView, facts: RunFacts, trial: Trial) -> Result | None:
+    """The trial's outcome under the new limit, said to come from the other run at no cost of time."""
     result = view.fold.result(trial)
     assert result is not None, "a finished iteration has all its outcomes"
+    limits = (f.settings.latency.limit for f in (view.facts, facts))
+    if (outcome := under_limit(result.outcome, *limits)) is None:
+        return None
     taken = {"attempts": 0, "seconds": 0.0, "worker": "", "source": str(view.directory.absolute())}
-    return result.model_copy(update={"observed": result.observed.model_copy(update=taken)})
+    observed = result.observed.model_copy(update=taken)
+    return result.model_copy(update={"outcome": outcome, "observed": observed})

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 FailureKind = Literal[
     "over_limit",  # the 100th proposal of one trial over a limit of the space
+    "over_latency",  # timed before its training, over the limit
     "no_learning",  # not above the majority class after the third restart
     "non_finite",  # loss or outcome is not a finite number
     "out_of_memory",
@@ -33,6 +34,16 @@ class Trial(Record):
     repeat_of: int | None = None  # the earliest trial with the same key, finished or in flight
 
 
+class Latency(Record):
+    """How long one image takes through a network on the device that measured it, in milliseconds."""
+
+    milliseconds: Annotated[float, Field(gt=0)]  # the median of some passes
+    noise: Annotated[float, Field(ge=0)]  # half of their interquartile range
+
+    def __str__(self) -> str:
+        return f"{self.milliseconds:.3f} ms (+- {self.noise:.3f})"
+
+
 class Measurement(Record):
     """What training a candidate gave."""
 
@@ -42,6 +53,7 @@ class Measurement(Record):
     params: Annotated[int, Field(ge=0)]
     steps: int = 0  # of the training that counted
     restarts: int = 0
+    latency: Latency | None = None  # where it was asked for
 
 
 class Failure(Record):
@@ -52,8 +64,25 @@ class Failure(Record):
     detail: str = ""
 
 
+def over_latency(latency: Latency, limit: float | None) -> Failure | None:
+    """The failure of a network whose median is above the limit in milliseconds; None below."""
+    if limit is None or latency.milliseconds <= limit:
+        return None
+    return Failure(kind="over_latency", detail=f"{latency} for one image; the limit is {limit:g} ms")
+
+
 Outcome = Annotated[Measurement | Failure, Field(discriminator="type")]
 OUTCOME: TypeAdapter[Measurement | Failure] = TypeAdapter(Outcome)
+
+
+def under_limit(
+    outcome: Measurement | Failure, old: float | None, new: float | None
+) -> Measurement | Failure | None:
+    """An outcome where the limit of latency (milliseconds) is another one; None: to be evaluated."""
+    if isinstance(outcome, Measurement):
+        return (outcome.latency and over_latency(outcome.latency, new)) or outcome
+    stricter = new is not None and old is not None and new <= old
+    return outcome if stricter or outcome.kind != "over_latency" else None
 
 
 class Observation(Record):

@@ -16,7 +16,7 @@ from blockqnn.errors import InputError
 from blockqnn.network.plan import OverLimit, plan_network
 from blockqnn.plugins import NOTHING, Extensions, named, named_again
 from blockqnn.plugins import load as load_plugins
-from blockqnn.records import Measurement
+from blockqnn.records import Measurement, under_limit
 from blockqnn.report import rows
 from blockqnn.runtime.facts import (
     DataFacts,
@@ -234,14 +234,16 @@ def known_measurements(facts: RunFacts) -> dict[str, Measurement]:
     if facts.settings.source is None:
         return {}
     view = rows.read(Path(facts.settings.source))
-    if view.facts.protocol != facts.protocol:
+    if not view.facts.stands_for(facts):
         raise InputError(
             f"source {facts.settings.source}: was measured by another protocol (data, split, skeleton,"
-            " recipe or device differ), so its measurements cannot be taken"
+            " recipe or device differ, or latency was not measured), so its measurements cannot be taken"
         )
     trials = (t for iteration in view.fold.iterations[: facts.source_iterations] for t in iteration)
     outcomes = {t.key: view.fold.outcome(t) for t in trials}
-    return {key: o for key, o in outcomes.items() if isinstance(o, Measurement)}
+    old, new = (f.settings.latency.limit for f in (view.facts, facts))
+    now = {key: o and under_limit(o, old, new) for key, o in outcomes.items()}
+    return {key: o for key, o in now.items() if isinstance(o, Measurement)}
 
 
 def _made(directory: Path) -> Path:

@@ -17,6 +17,7 @@ from blockqnn.evaluation.checkpoint import Checkpoint
 from blockqnn.evaluation.device import resolve_device, resolve_precision
 from blockqnn.evaluation.early_stop import EarlyStopEvaluator
 from blockqnn.evaluation.images import on_device
+from blockqnn.evaluation.latency import latency_of
 from blockqnn.evaluation.train import Watch, fit, score
 from blockqnn.network.model import build
 from blockqnn.network.plan import SKELETONS, Image, plan_network
@@ -60,6 +61,14 @@ def test_logits_are_those_of_the_cpu(name):
         expected = network(images)
         found = network.to("cuda")(images.to("cuda")).cpu()
     assert (found - expected).abs().max() <= 1e-4 * max(1.0, float(expected.abs().max()))
+
+
+def test_a_latency_waits_for_the_gpu():
+    """A hundred times the work takes longer than its launch alone."""
+    sizes = (Image(3, 8, 8), Image(3, 512, 512))
+    wide = SKELETONS["cifar"].with_widths((256, 512, 512))
+    short, long = (latency_of(plan_network(ZOO["resnet-like"], wide, s, 10), "cuda") for s in sizes)
+    assert long.milliseconds > 5 * short.milliseconds
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "sgd"])

@@ -99,7 +99,7 @@ def test_search_gives_a_run(finished):
     assert entries == sorted(entries, key=lambda e: (-e.reward, e.trial))
     assert finished.top(2) == entries[:2]
     assert finished.best() == entries[0]
-    assert vars(entries[0]) == status["best"]
+    assert entries[0].told() == status["best"]
     assert {p.name for p in finished.path.iterdir()} == {"run.sqlite3", "config.yaml", "run.lock"}
 
 

@@ -157,6 +157,14 @@ def test_show_of_a_run_has_the_runs_own_network(blockqnn, finished):
     assert shown(blockqnn, "run", *options) == shown(blockqnn, best.code, *options, *same)
 
 
+def test_show_tells_the_size_that_it_chose(blockqnn):
+    facts = shown(blockqnn, "block-qnn-s", "--repeats", "auto")
+    assert (facts["repeats"], facts["widths"], facts["params"]) == ([3] * 3, [32, 64, 128], 9_850_090)
+    smaller = shown(blockqnn, "block-qnn-s", "--repeats", "auto", "--max-params", "7M")
+    assert BLOCK_S.items() <= smaller.items()
+    assert shown(blockqnn, "block-qnn-s", "--max-params", "100k")["params"] <= 100_000
+
+
 def test_show_as_text(blockqnn):
     answer = blockqnn("show", "block-qnn-s", "--repeats", "2")
     assert (answer.status, answer.err) == (0, "")
@@ -211,7 +219,7 @@ def test_top(blockqnn, finished):
     answer = blockqnn("top", "run", "--json")
     assert (answer.status, answer.err) == (0, "")
     entries = json.loads(answer.out)
-    assert entries == [vars(entry) for entry in finished.top()]
+    assert entries == [entry.told() for entry in finished.top()]
     assert entries == sorted(entries, key=lambda e: (-e["reward"], e["trial"]))
     assert entries[0] == json.loads(blockqnn("status", "run", "--json").out)["best"]
     assert all(entry.keys() == ENTRY for entry in entries)

@@ -260,6 +260,26 @@ def test_sizes_with_a_letter():
     assert (space.max_params, space.max_flops) == (1500, 300_000_000)
 
 
+@pytest.mark.parametrize(
+    ("text", "limit"), [("5ms", 5.0), ("0.5 ms", 0.5), ("800us", 0.8), ("1.5s", 1500.0), (7, 7.0)]
+)
+def test_a_latency_is_milliseconds(text, limit):
+    assert resolve("small", {"latency": {"limit": text}}).latency.limit == limit
+
+
+@pytest.mark.parametrize(
+    ("changes", "measured"),
+    [
+        ({}, False),
+        ({"latency": {"measure": True}}, True),
+        ({"latency": {"limit": 5}}, True),
+        ({"reward": {"latency": 0.5}}, True),
+    ],
+)
+def test_latency_is_measured_where_something_asks_for_it(changes, measured):
+    assert resolve("small", changes).measures_latency is measured
+
+
 # JSON and YAML
 
 

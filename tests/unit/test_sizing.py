@@ -4,8 +4,9 @@ import pytest
 
 from blockqnn import InputError, parse
 from blockqnn.network.plan import SKELETONS, Image, plan_network
+from blockqnn.report.target import Target
 from blockqnn.space.zoo import ZOO
-from blockqnn.training.sizing import largest
+from blockqnn.training.sizing import largest, skeleton_for
 
 IMAGE = Image(3, 32, 32)
 WIDTHS = [tuple(int(w * f) for w in (32, 64, 128)) for f in (1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8)]
@@ -72,3 +73,45 @@ def test_widths_stay_within_what_a_skeleton_allows():
 def test_images_too_small_are_told():
     with pytest.raises(InputError, match="too small for 2 poolings"):
         largest(ZOO["resnet-like"], SKELETONS["cifar"], Image(1, 3, 3), 10, 10**6)
+
+
+# `--repeats auto`
+
+
+def most(block, **options):
+    skeleton = skeleton_for(Target(ZOO[block]), IMAGE, 10, repeats="auto", **options)
+    assert len(set(skeleton.repeats)) == 1
+    return skeleton
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "count"),
+    [
+        ("block-qnn-s", None, 3),  # 9.85 of the paper's 10 million; four would have 13.6
+        ("block-qnn-b", None, 2),
+        ("block-qnn-a", None, 1),
+        ("block-qnn-s", 6_125_866, 2),  # the paper's 6.1 million
+        ("block-qnn-s", 6_125_865, 1),
+        ("resnet-like", 10**9, 12),  # the most that is tried
+    ],
+)
+def test_the_most_blocks_that_fit(name, limit, count):
+    found, allowed = most(name, max_params=limit), limit or 10_000_000
+    assert found == SKELETONS["cifar"].with_repeats((count,))
+    assert params(ZOO[name], found) <= allowed
+    more = params(ZOO[name], SKELETONS["cifar"].with_repeats((count + 1,)))
+    assert more > allowed or count == 12
+
+
+def test_auto_leaves_the_widths_alone():
+    narrow = most("block-qnn-s", widths=(8, 16, 32), max_params=10**6)
+    assert (narrow.widths, narrow.repeats[0] > 3) == ((8, 16, 32), True)
+    assert most("resnet-like", name="small").widths == (16, 32)
+
+
+def test_not_even_one_block_fits():
+    one = params(ZOO["block-qnn-s"], SKELETONS["cifar"])
+    with pytest.raises(InputError, match=f"max_params 99: the smallest network has {one} parameters"):
+        most("block-qnn-s", max_params=99)
+    with pytest.raises(InputError, match="repeats 'many': whole numbers, or auto"):
+        skeleton_for(Target(ZOO["block-qnn-s"]), IMAGE, 10, repeats="many")

@@ -213,6 +213,13 @@ def test_the_largest_network_below_a_limit(tmp_path):
     assert kept.config["skeleton"]["repeats"][0] > 1
 
 
+def test_the_most_blocks_below_a_limit_are_told(capsys):
+    model = trained("resnet-like", repeats="auto", max_params=10_000, widths=(4, 8), live=True)
+    assert model.config["skeleton"] | {"stem": 0} == {"stem": 0, "widths": [4, 8], "repeats": [6, 6]}
+    told = f"repeats 6,6, widths 4,8: {model.metrics['params']:,} parameters"
+    assert told in capsys.readouterr().err
+
+
 # Recipes
 
 

@@ -15,6 +15,7 @@ from blockqnn.evaluation.device import (
     use_one_thread,
 )
 from blockqnn.evaluation.images import on_device
+from blockqnn.evaluation.latency import Evaluator, TimedEvaluator
 from blockqnn.evaluation.own import OwnEvaluator, seed_all
 from blockqnn.evaluation.restarts import train_with_restarts
 from blockqnn.network.memory import training_bytes
@@ -92,7 +93,7 @@ class EarlyStopEvaluator:
         return f"training needs about {needed / 1e6:,.0f} MB, {left / 1e6:,.0f} MB are left"
 
 
-def make_evaluator(specification: dict[str, Any]) -> EarlyStopEvaluator | OwnEvaluator:
+def make_evaluator(specification: dict[str, Any]) -> Evaluator:
     """The evaluator that a worker needs: from the settings as JSON, the device and the data's digest.
 
     The settings' plugins are loaded here, in the worker; the coordinator did so before.
@@ -103,6 +104,9 @@ def make_evaluator(specification: dict[str, Any]) -> EarlyStopEvaluator | OwnEva
     if dataset.digest != specification["digest"]:
         raise InputError(f"data {settings.data.source!r} changed since the run began")
     what = (settings, dataset, specification["device"], extensions.operations)
+    evaluate: Evaluator
     if own := extensions.evaluators.get(settings.evaluator):
-        return OwnEvaluator(*what, own)
-    return EarlyStopEvaluator(*what, memory=specification.get("memory"))
+        evaluate = OwnEvaluator(*what, own)
+    else:
+        evaluate = EarlyStopEvaluator(*what, memory=specification.get("memory"))
+    return TimedEvaluator(evaluate, *what) if settings.measures_latency else evaluate

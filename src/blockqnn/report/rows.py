@@ -10,7 +10,7 @@ from typing import Any
 
 from blockqnn.config import PlanSettings
 from blockqnn.errors import InputError
-from blockqnn.records import Failure, Measurement, Trial
+from blockqnn.records import Failure, Latency, Measurement, Trial
 from blockqnn.runtime.facts import RunFacts, facts_of, problem_of, strategy_of
 from blockqnn.runtime.fold import Fold
 from blockqnn.runtime.pace import shares, spent_seconds
@@ -29,6 +29,12 @@ class Entry:
     reward: float
     params: int
     flops: int  # one image
+    latency: Latency | None = None
+
+    def told(self) -> dict[str, Any]:
+        """The entry as `--json` prints it; without latency where there is none."""
+        latency = {"latency": self.latency.model_dump()} if self.latency else {}
+        return {key: value for key, value in vars(self).items() if key != "latency"} | latency
 
 
 @dataclass(frozen=True)
@@ -88,11 +94,8 @@ class RunView:
         for trial, reward in zip(self.fold.trials, self.rewards, strict=True):
             outcome = self.fold.outcome(trial)
             if trial.repeat_of is None and isinstance(outcome, Measurement) and reward is not None:
-                rows.append(
-                    Entry(
-                        trial.number, trial.code, outcome.accuracy, reward, outcome.params, outcome.flops
-                    )
-                )
+                sizes = (outcome.params, outcome.flops, outcome.latency)
+                rows.append(Entry(trial.number, trial.code, outcome.accuracy, reward, *sizes))
         return sorted(rows, key=lambda entry: -entry.reward)
 
     def finalists(self) -> list[Entry]:
@@ -118,7 +121,7 @@ class RunView:
             },
             "failures": dict(failures),
             "budget": self.budget and {**vars(self.budget), "share": self.budget.share},
-            "best": vars(best[0]) if best else None,
+            "best": best[0].told() if best else None,
             "warnings": list(self.facts.data.warnings),
             "trajectory": fold.trajectory(self.strategy),
             "seconds": round(self.seconds, 1),

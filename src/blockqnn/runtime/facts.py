@@ -23,7 +23,7 @@ from blockqnn.space.structure import structure
 from blockqnn.space.zoo import ZOO
 from blockqnn.strategy.built_in import STRATEGIES
 from blockqnn.strategy.own import Make, OwnStrategy
-from blockqnn.strategy.reward import RewardRule, corrected_reward, failure_reward
+from blockqnn.strategy.reward import SLOWEST, RewardRule, corrected_reward, failure_reward
 from blockqnn.strategy.traits import Traits
 from blockqnn.version import VERSION
 
@@ -85,6 +85,13 @@ class RunFacts(BaseModel):
             parts += (self.settings.evaluator, sorted(p.sha256 for p in self.settings.plugins))
         return sha256(repr(parts).encode()).hexdigest()[:16]
 
+    def stands_for(self, other: "RunFacts") -> bool:
+        """Whether this run's measurements can be the other's: by one protocol, and with latency where
+        the other needs it.
+        """
+        timed = self.settings.measures_latency or not other.settings.measures_latency
+        return timed and self.protocol == other.protocol
+
     @property
     def own_ops(self) -> tuple[OwnOp, ...]:
         """The own types that the run's codes may hold; enough to parse them, not to size networks."""
@@ -140,7 +147,8 @@ def problem_of(facts: RunFacts, operations: Sequence[OwnOp] | None = None) -> Pr
     def reward(trial: Trial, outcome: Measurement | Failure) -> float:
         if isinstance(outcome, Failure) or trial.density is None:
             return failure_reward(rule)
-        return corrected_reward(rule, outcome.accuracy, outcome.flops, trial.density)
+        latency = outcome.latency.milliseconds if outcome.latency else None
+        return corrected_reward(rule, outcome.accuracy, outcome.flops, trial.density, latency)
 
     def cost(trial: Trial) -> float:
         """Activations: they foresee the time of a training better than FLOPs do (docs/LOG.md)."""
@@ -176,6 +184,8 @@ def reward_rule(facts: RunFacts) -> RewardRule:
         reference=exemplar.flops if reward.reference == "resnet-like" else reward.reference,
         chance=facts.data.chance,
         flops_bounds=(identity.flops, highest),
+        nu=reward.latency,
+        slowest=settings.latency.limit or SLOWEST,
     )
 
 

@@ -107,7 +107,7 @@ class Fold:
             if isinstance(outcome, Failure):
                 told: str = outcome.kind
             else:
-                told = "" if outcome is None else outcome.model_dump_json()
+                told = "" if outcome is None else outcome.model_dump_json(exclude_none=True)
             hashed.update(f"{trial.model_dump_json()}{told}\n".encode())
         hashed.update(learner.fingerprint().encode())
         return hashed.hexdigest()

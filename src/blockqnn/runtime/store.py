@@ -165,7 +165,14 @@ class Store:
             )
             connection.executemany(
                 "INSERT INTO results VALUES (?, ?, ?)",
-                [(r.number, r.outcome.model_dump_json(), r.observed.model_dump_json()) for r in results],
+                [
+                    (
+                        r.number,
+                        r.outcome.model_dump_json(exclude_none=True),
+                        r.observed.model_dump_json(),
+                    )
+                    for r in results
+                ],
             )
             connection.executemany(
                 "INSERT INTO events (kind, body) VALUES (?, ?)",

@@ -22,7 +22,7 @@ from blockqnn.training.described import config_of, tested
 from blockqnn.training.pictures import drawn
 from blockqnn.training.recipe import DEFAULT, recipe_for, refuse_unknown
 from blockqnn.training.session import Session, refuse_foreign
-from blockqnn.training.sizing import largest
+from blockqnn.training.sizing import Repeats, skeleton_for
 from blockqnn.training.trainings import Finished, Trainings
 
 _LARGEST = 224  # pixels of a side where the settings name no size
@@ -39,7 +39,7 @@ class Wishes:
     preset: str | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)  # of the recipe
     skeleton: str | None = None
-    repeats: tuple[int, ...] | None = None
+    repeats: Repeats | None = None
     widths: tuple[int, ...] | None = None
     max_params: int | None = None
     seeds: int = 1
@@ -60,6 +60,13 @@ class _Contender:
     @property
     def name(self) -> str:
         return "seed-0" if self.entry is None else f"trial-{self.entry.trial}"
+
+    @property
+    def size(self) -> str:
+        """What was chosen of it, for people."""
+        repeats, widths = (",".join(map(str, v)) for v in (self.skeleton.repeats, self.skeleton.widths))
+        who = f"trial {self.entry.trial}: " if self.entry else ""
+        return f"{who}repeats {repeats}, widths {widths}: {self.plan.params:,} parameters"
 
 
 def train_target(
@@ -102,6 +109,9 @@ def train_target(
         if line:
             for text in (*dataset.notes, *(f"warning: {warning}" for warning in dataset.warnings)):
                 line.note(text)
+            if wishes.repeats == "auto" or wishes.max_params is not None:
+                for contender in contenders:
+                    line.note(contender.size)
         trainings = Trainings(
             dataset, recipe, device, all_data=wishes.all_data, session=session, line=line
         )
@@ -141,17 +151,15 @@ def _settings(target: Target, data: Mapping[str, Any]) -> Settings:
 
 def _contender(target: Target, entry: Entry | None, dataset: Dataset, wishes: Wishes) -> _Contender:
     image, classes = dataset.image, len(dataset.classes)
-    skeleton = target.skeleton(wishes.skeleton, wishes.repeats, wishes.widths)
-    if wishes.max_params is not None:
-        skeleton = largest(
-            target.block,
-            skeleton,
-            image,
-            classes,
-            wishes.max_params,
-            repeats=wishes.repeats is None,
-            widths=wishes.widths is None,
-        )
+    skeleton = skeleton_for(
+        target,
+        image,
+        classes,
+        name=wishes.skeleton,
+        repeats=wishes.repeats,
+        widths=wishes.widths,
+        max_params=wishes.max_params,
+    )
     return _Contender(target, skeleton, plan_network(target.block, skeleton, image, classes), entry)
 
 

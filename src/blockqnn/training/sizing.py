@@ -2,14 +2,47 @@
 
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Literal
 
+from blockqnn.config import SpaceSettings
 from blockqnn.errors import InputError
 from blockqnn.network.plan import Image, Limits, OverLimit, Skeleton, plan_network
+from blockqnn.report.target import Target
 from blockqnn.space.code import Block
 
-_REPEATS = range(1, 13)
+Repeats = tuple[int, ...] | Literal["auto"]  # blocks a stage; auto: as many as a limit allows
+
+_REPEATS = range(1, 13)  # the paper's networks have at most 4 (table 3)
 _FACTORS = tuple(Fraction(2) ** power for power in range(-3, 4))  # of the widths
 _WIDEST = 10_000  # filters of a stage, as a skeleton allows
+
+
+def skeleton_for(
+    target: Target,
+    image: Image,
+    classes: int,
+    *,
+    name: str | None = None,
+    repeats: Repeats | None = None,
+    widths: tuple[int, ...] | None = None,
+    max_params: int | None = None,
+) -> Skeleton:
+    """The skeleton that a user asked for; with a limit the largest of those that are left open.
+
+    With `repeats` auto the blocks a stage alone are chosen, below the paper's 10 million parameters
+    where no other limit is named. InputError as from `Target.skeleton` and `largest`.
+    """
+    if isinstance(repeats, str):
+        if repeats != "auto":
+            raise InputError(f"repeats {repeats[:60]!r}: whole numbers, or auto")
+        skeleton = target.skeleton(name, None, widths)
+        limit = max_params or SpaceSettings().max_params
+        return largest(target.block, skeleton, image, classes, limit, widths=False)
+    skeleton = target.skeleton(name, repeats, widths)
+    if max_params is None:
+        return skeleton
+    open_ = {"repeats": repeats is None, "widths": widths is None}
+    return largest(target.block, skeleton, image, classes, max_params, **open_)
 
 
 def largest(
