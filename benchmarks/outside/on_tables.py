@@ -30,9 +30,11 @@ from blockqnn.tables.table import Table
 
 ROWS = Path(__file__).resolve().parents[2] / "results" / "outside-tables.jsonl"
 TOP, WARM_UP = 10, 15
-HEADS = ("evaluations", "strategy", "n", "best reward", "judge, ten best", "trials")
-HEADS += ("CPU ms a trial", "CPU ms an evaluation")
+FIRST = "predictor"  # what the others are compared with
+HEADS = ("evaluations", "strategy", "n", "best reward", "judge, ten best")
+HEADS += (f"best minus {FIRST}", f"ten best minus {FIRST}", "trials", "CPU ms a trial", "an evaluation")
 JUDGED = ("reward_best", "judge_best", "judge_top")
+TRIALS = ("trials", "unmeasured", "seconds_a_trial", "wall_seconds_a_trial")
 Choices = Mapping[str, tuple[str, ...]]
 Row = dict[str, Any]
 
@@ -141,11 +143,17 @@ def read(path: Path) -> list[Row]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
-def summary(rows: Sequence[Row]) -> list[Row]:
-    """As `blockqnn compare --json`, a table beside, and what a trial takes of the processor."""
-    groups: dict[tuple[Any, ...], list[Row]] = {}
+def grouped(rows: Sequence[Row]) -> dict[tuple[str, int, str], list[Row]]:
+    """By table, evaluations and strategy, in that order; ours first."""
+    groups: dict[tuple[str, int, str], list[Row]] = {}
     for row in rows:
-        groups.setdefault(_run_of(row)[:-1], []).append(row)
+        groups.setdefault((row["table"], row["evaluations"], row["strategy"]), []).append(row)
+    names = [*OURS, *OUTSIDE]
+    return {group: groups[group] for group in sorted(groups, key=lambda g: (*g[:2], names.index(g[2])))}
+
+
+def summary(rows: Sequence[Row]) -> list[Row]:
+    """As `blockqnn compare --json`, the table beside, and what a trial takes of the processor."""
     return [
         {
             "table": table,
@@ -154,50 +162,56 @@ def summary(rows: Sequence[Row]) -> list[Row]:
             "seeds": len(found),
             "short": sum(row["reached"] < count for row in found),  # runs that had spent their trials
             **{field: _spread([row[field] for row in found]) for field in JUDGED},
-            **{
-                field: _mean(found, field)
-                for field in ("seconds", "seconds_a_trial", "trials", "unmeasured")
-            },
+            "seconds": fmean(row["seconds"] for row in found),
             "seconds_an_evaluation": fmean(row["seconds"] / row["reached"] for row in found),
+            **{field: fmean(row[field] for row in found) for field in TRIALS if field in found[0]},
         }
-        for (table, strategy, count), found in sorted(groups.items(), key=lambda item: _place(item[0]))
+        for (table, count, strategy), found in grouped(rows).items()
     ]
-
-
-def _place(group: tuple[Any, ...]) -> tuple[Any, ...]:
-    table, strategy, count = group
-    return table, count, [*OURS[::-1], *OUTSIDE].index(strategy)
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:
     return {"mean": fmean(values), "std": stdev(values) if len(values) > 1 else 0.0}
 
 
-def _mean(rows: Sequence[Row], field: str) -> float | None:
-    return fmean(row[field] for row in rows) if field in rows[0] else None
-
-
-def lines(summed: Sequence[Row]) -> Iterator[str]:
+def lines(rows: Sequence[Row]) -> Iterator[str]:
     """Markdown, a table for each measured table."""
-    for table in dict.fromkeys(row["table"] for row in summed):
-        yield f"\n`{table}`:\n"
-        yield f"| {' | '.join(HEADS)} |"
-        yield "| --- " * len(HEADS) + "|"
-        yield from (_line(row) for row in summed if row["table"] == table)
+    groups, shown = grouped(rows), ""
+    for (table, count, strategy), summed in zip(groups, summary(rows), strict=True):
+        if table != shown:
+            shown = table
+            yield f"\n`{table}`:\n\n| {' | '.join(HEADS)} |\n{'| --- ' * len(HEADS)}|"
+        found, first = groups[table, count, strategy], groups.get((table, count, FIRST), [])
+        beside = ("reward_best", "judge_top") if strategy != FIRST else ()
+        cells = [
+            *(str(summed[name]) for name in ("evaluations", "strategy", "seeds")),
+            *("{mean:.3f} +- {std:.3f}".format(**summed[name]) for name in ("reward_best", "judge_top")),
+            *(
+                [_difference([r[name] for r in found], [r[name] for r in first]) for name in beside]
+                or ["", ""]
+            ),
+            f"{summed['trials']:.0f}" if "trials" in summed else "",
+            f"{1000 * summed['seconds_a_trial']:.2f}" if "trials" in summed else "",
+            f"{1000 * summed['seconds_an_evaluation']:.2f}",
+        ]
+        yield f"| {' | '.join(cells)} |"
 
 
-def _line(row: Row) -> str:
-    best, top = (f"{row[f]['mean']:.3f} +- {row[f]['std']:.3f}" for f in ("reward_best", "judge_top"))
-    trials, trial = row["trials"], row["seconds_a_trial"]
-    cells = [
-        *(str(row[name]) for name in ("evaluations", "strategy", "seeds")),
-        best,
-        top,
-        "" if trials is None else f"{trials:.0f}",
-        "" if trial is None else f"{1000 * trial:.2f}",
-        f"{1000 * row['seconds_an_evaluation']:.2f}",
-    ]
-    return f"| {' | '.join(cells)} |"
+def _difference(values: Sequence[float], others: Sequence[float]) -> str:
+    """Of the means, with its 95 % interval (Welch: the numbers of seeds differ)."""
+    from scipy.stats import t
+
+    if min(len(values), len(others)) < 2:
+        return ""
+    difference = fmean(values) - fmean(others)
+    parts = [stdev(of) ** 2 / len(of) for of in (values, others)]
+    if not any(parts):
+        return f"{difference:+.3f}"
+    free = sum(parts) ** 2 / sum(
+        p**2 / (len(of) - 1) for p, of in zip(parts, (values, others), strict=True)
+    )
+    half = float(t.ppf(0.975, free)) * sum(parts) ** 0.5
+    return f"{difference:+.3f} [{difference - half:+.3f}, {difference + half:+.3f}]"
 
 
 def main() -> None:
@@ -216,7 +230,7 @@ def main() -> None:
     if asked.json:
         print(json.dumps(summary(read(asked.out)), indent=2))
     elif asked.table:
-        print("\n".join(lines(summary(read(asked.out)))))
+        print("\n".join(lines(read(asked.out))))
     elif None in (asked.file, asked.contender, asked.reward, asked.judge):
         parser.error("FILE.npz, --contender, --reward and --judge are needed, or --table")
     else:

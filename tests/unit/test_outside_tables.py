@@ -167,7 +167,9 @@ def test_rows_are_kept_and_summed(path, tmp_path, monkeypatch, capsys):
     assert two["judge_top"] == {"mean": 2.5, "std": 0.0}
     assert two["short"] == 0
     called(monkeypatch, "--table", "--out", out)
-    assert "| 2 | optuna-tpe | 2 | 20.000 +- 0.000 | 2.500 +- 0.000 | 3 |" in capsys.readouterr().out
+    assert (
+        "| 2 | optuna-tpe | 2 | 20.000 +- 0.000 | 2.500 +- 0.000 |  |  | 3 |" in capsys.readouterr().out
+    )
 
 
 def test_ours_are_searched_as_compare_does(path, tmp_path, monkeypatch, capsys):
@@ -180,3 +182,26 @@ def test_ours_are_searched_as_compare_does(path, tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     called(monkeypatch, "--table", "--out", out)
     assert "| 1 | q-learning | 2 |" in capsys.readouterr().out
+
+
+def test_differences_stand_beside_the_predictor():
+    """Welch by hand: variances 2/2 and 0, so one degree of freedom: 12.706 times 1."""
+    numbers = {
+        "table": "t",
+        "evaluations": 1,
+        "reached": 1,
+        "judge_best": 0.0,
+        "judge_top": 5.0,
+        "seconds": 0.1,
+    }
+    rows = [
+        numbers | {"strategy": name, "seed": seed, "reward_best": best}
+        for name, bests in (("evolution", (10.0, 12.0)), ("predictor", (10.0, 10.0)))
+        for seed, best in enumerate(bests)
+    ]
+    text = "\n".join(on_tables.lines(rows))
+    assert (
+        "| 1 | evolution | 2 | 11.000 +- 1.414 | 5.000 +- 0.000 | +1.000 [-11.706, +13.706] | +0.000 |"
+        in text
+    )
+    assert "| 1 | predictor | 2 | 10.000 +- 0.000 | 5.000 +- 0.000 |  |  |" in text
