@@ -27,22 +27,17 @@ from typing import Any
 from scipy.stats import t
 
 from blockqnn import search
-from blockqnn.config import PRESETS, DataSettings, Recipe
+from blockqnn.config import DataSettings
 from blockqnn.data.dataset import load
 from blockqnn.evaluation.device import fingerprint, use_one_thread
-from blockqnn.evaluation.images import on_device
-from blockqnn.evaluation.restarts import train_with_restarts
-from blockqnn.evaluation.train import score
 from blockqnn.network.plan import plan_network
 from blockqnn.report.rows import read
-from blockqnn.space.code import parse
 from blockqnn.space.zoo import ZOO
+from less_work_search import FIRST_JUDGE, JUDGES, PRECISION, SKELETON, judged
 
 ROWS = Path(__file__).resolve().parents[1] / "results" / "real-search.jsonl"
 STRATEGIES = ("q-learning", "random", "evolution", "predictor")
 EVALUATIONS, SEEDS, SIDE, LAYERS = 100, 6, 16, 12
-JUDGES, FIRST_JUDGE = 3, 1000  # seeds that no search has
-SKELETON, PRECISION = PRESETS["standard"]["skeleton"], "bfloat16"
 TOLD = ("retrained", "best_reward", "last_tenth")
 
 
@@ -80,20 +75,6 @@ def searched(data: str, strategy: str, seed: int, room: Path) -> dict[str, Any]:
     }
 
 
-def judged(data: str, code: str, seed: int) -> float:
-    """The block trained by the full recipe with a fresh seed; percent of the test images."""
-    dataset = load(DataSettings(source=data))
-    parts = [on_device(p, dataset, "cpu") for p in (dataset.train, dataset.validation, dataset.test)]
-    training, validation, test = parts
-    plan = plan_network(parse(code), SKELETON, dataset.image, len(dataset.classes))
-    recipe = Recipe(precision=PRECISION)
-    trained = train_with_restarts(
-        plan, training, validation, recipe, chance=dataset.chance(recipe.metric), seed=seed
-    )
-    network = getattr(trained, "network", None)
-    return score(network, test, recipe.metric) if network else 0.0
-
-
 def _jobs() -> Iterator[tuple[str, int]]:
     """All strategies of a seed before the next seed, so that what there is can be compared."""
     for seed in range(SEEDS):
@@ -109,7 +90,7 @@ def _measure(data: str, strategy: str, seed: int, room: Path) -> None:
     for judge in range(FIRST_JUDGE, FIRST_JUDGE + JUDGES):
         judge_key = {"kind": "judge", **key, "judge": judge}
         if _found(judge_key) is None:
-            _write({**judge_key, "test": judged(data, row["code"], judge)})
+            _write(judge_key | judged(data, row["code"], judge))
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
