@@ -381,6 +381,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeats", type=_whole_numbers, default=(1,))
     parser.add_argument("--max-flops", type=int, help="of random blocks, an image; else Block-QNN-S's")
     parser.add_argument("--blocks", type=int, help="the first so many; else all, or those with a name")
+    parser.add_argument("--skip", type=int, default=0, help="of them, the first, measured before")
     parser.add_argument("--part", default="1/1", help="of them: 1/2 is every second one")
     parser.add_argument("--loops", default="a,b,c")
     parser.add_argument("--workers", type=int, default=0, help="processes of loop a's DataLoader")
@@ -467,7 +468,7 @@ def compare_speed(device: str, options: argparse.Namespace) -> None:
         loops = {
             name: processes.enter_context(Apart(Bench, name, device, options)) for name in options.loops
         }
-        for name, block in list(listed.items())[: options.blocks][part - 1 :: parts]:
+        for name, block in list(listed.items())[options.skip : options.blocks][part - 1 :: parts]:
             if time.monotonic() - begin > options.seconds:
                 left_out.append(name)
                 continue
