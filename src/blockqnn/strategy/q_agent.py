@@ -112,16 +112,20 @@ class QAgent(Generic[S, A]):
 
     def _update(self, state: S, action: A, target: float) -> None:
         view = self._view(state)
-        visits = self._visits.setdefault(view, {})
-        visits[action] = visits.get(action, 0) + 1
         alpha = self._settings.alpha
         values = self._q.setdefault(view, {})
         if alpha == "best":
             values[action] = max(values.get(action, target), target)
         else:
-            step = step_size(visits[action]) if alpha == "1/visits" else alpha
+            step = step_size(self._visit(view, action)) if alpha == "1/visits" else alpha
             values[action] = updated(values.get(action, self._initial_q()), step, target)
         self._greedy.pop(view, None)
+
+    def _visit(self, view: Hashable, action: A) -> int:
+        """How often the pair was updated, this time included."""
+        visits = self._visits.setdefault(view, {})
+        visits[action] = visits.get(action, 0) + 1
+        return visits[action]
 
     def _initial_q(self) -> float:
         initial = self._settings.initial_q
@@ -139,8 +143,8 @@ class QAgent(Generic[S, A]):
 
     def _choose(self, state: S, epsilon: float, rng: Random) -> A:
         """Epsilon-greedy, ties broken at random."""
-        values = self._values(state)
-        if not values or epsilon >= 1 or rng.random() < epsilon:
+        values = self._values(state) if epsilon < 1 else {}  # many, by position
+        if not values or rng.random() < epsilon:
             return random_action(self._mdp, state, rng, self._settings.exploration)
         highest, tied = self._highest(state, values)
         actions, initial = self._mdp.actions(state), self._initial_q()
