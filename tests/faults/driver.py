@@ -35,6 +35,11 @@ def hold(directory: str, moment: str, *codes: str) -> None:
         time.sleep(1000)
 
 
+# An agent that often proposes what it proposed before; the predictor has the default one below it.
+REPEATING = {"epsilon": ((1.0, 40), (0.1, 60)), "walks": 1, "alpha": 1.0}
+REPEATING |= {"state": "layer", "bootstrap": None}
+
+
 def tight_search(staleness: int, strategy: str) -> RunFacts:
     """A search of 200 trials, or 60, in a tight space: with redraws, repeats and failures."""
     trials = 200 if strategy == "q-learning" else 60
@@ -43,7 +48,7 @@ def tight_search(staleness: int, strategy: str) -> RunFacts:
         "evolution": {"population": 12, "sample": 4},
         "plan": {"trials": trials, "iteration": 4, "staleness": staleness, "seed": 5},
         "space": {"max_params": 60_000},
-        "agent": {"epsilon": ((1.0, 40), (0.1, 60)), "walks": 1, "alpha": 1.0},
+        "agent": REPEATING if strategy == "q-learning" else {},
     }
     return pretended("demo", changes)
 
