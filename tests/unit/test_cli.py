@@ -262,7 +262,9 @@ def test_search_as_json_and_its_plain_lines(blockqnn, folder, finished):
         "run new: digits (1199 images of 8x8 to train on), preset tiny, q-learning, 12 trials, seed 1,"
         " cpu"
     )
-    assert [line.split()[0] for line in lines] == ["4/12", "8/12", "12/12"]
+    done = [int(line.split("/12")[0]) for line in lines]  # repeats of the next iteration among them
+    assert len(done) == 3
+    assert 4 <= done[0] < 8 <= done[1] < done[2] == 12
     assert not set("\r\x1b") & set(answer.err)
     assert (folder / "new" / "config.yaml").is_file()
 

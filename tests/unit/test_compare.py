@@ -120,7 +120,8 @@ def test_the_command(path, tmp_path, monkeypatch, capsys):
     names += ["q-learning-paper", "params-first", "gaussian-process"]  # no column of FLOPs
     assert [row["strategy"] for row in rows] == [name for name in names for _ in (5, 9)]
     assert rows[0].keys() == {
-        *("strategy", "evaluations", "seeds", "reward_best", "judge_best", "judge_top", "seconds")
+        *("strategy", "evaluations", "seeds", "seconds"),
+        *("reward_best", "judge_best", "judge_top", "judge_selected"),
     }
     assert (tmp_path / "found.svg").read_text().startswith("<svg")
 

@@ -50,7 +50,7 @@ def test_the_last_round_chooses_the_block():
 def test_the_best_found_and_the_best_known_block_go_on(monkeypatch):
     accuracies = {"resnet-like": 40.0, "block-qnn-s": 30.0, "trial 1": 70.0, "trial 2": 60.0}
     entries = [SimpleNamespace(trial=n, code="(1,1,3,0,0) (2,7,0,0,0)") for n in (1, 2)]
-    run = SimpleNamespace(entries=lambda: entries)
+    run = SimpleNamespace(finalists=lambda: entries)
     monkeypatch.setattr(selection.runs, "read", lambda _: run)
     monkeypatch.setattr(selection, "_field", lambda *_: (2, ((1, 1), (2, 1))))
     monkeypatch.setattr(selection, "_sized", lambda row, sizes, _: [row.name] * len(sizes))
