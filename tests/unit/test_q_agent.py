@@ -178,6 +178,27 @@ def test_by_position_what_was_learned_behind_one_action_counts_behind_the_other(
     assert {agent.ask(1.0, Random(s), set()) for s in range(20)} == {("a", "c")}
 
 
+@pytest.mark.parametrize("state", ["layer", "position"])
+def test_the_fast_way_is_the_equations(state, monkeypatch):
+    settings = AgentSettings(state=state)
+    rng, told = Random(0), []
+    for _ in range(20):
+        codes = [rng.choice("ab") + rng.choice("cd") for _ in range(8)]
+        told.append([(code, rng.gauss(80.0, 5.0)) for code in codes])
+    fast = taught(settings, *told)
+
+    def equations(self, trajectory, r_T):
+        for at, action in reversed(trajectory):
+            self._update(at, action, r_T)
+
+    monkeypatch.setattr(QAgent, "_lift", equations)
+    slow = taught(settings, *told)
+    assert slow.fingerprint() == fast.fingerprint()
+    monkeypatch.undo()
+    asked = [fast.ask(0.9, Random(s), set()) for s in range(50)]
+    assert asked == [slow.ask(0.9, Random(s), set()) for s in range(50)]
+
+
 class Numbered(TwoSteps):
     """ac or bd: states are numbers, and so are positions, but not the same ones."""
 

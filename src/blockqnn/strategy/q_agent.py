@@ -102,6 +102,8 @@ class QAgent(Generic[S, A]):
         """Eq. 3 to 6 along one trajectory, last step first."""
         settings = self._settings
         r_t = shaped_reward(r_T, len(trajectory)) if settings.shaped else 0.0
+        if settings.alpha == "best" and (settings.returns, settings.gamma, r_t) == ("monte-carlo", 1, 0):
+            return self._lift(trajectory, r_T)
         target = r_T
         for state, action in reversed(trajectory):
             self._update(state, action, target)
@@ -109,6 +111,16 @@ class QAgent(Generic[S, A]):
                 target = bellman_target(r_t, settings.gamma, self._best(state))
             else:
                 target = monte_carlo_return(r_t, settings.gamma, target)
+
+    def _lift(self, trajectory: tuple[tuple[S, A], ...], r_T: float) -> None:
+        """The same where every target is r_T and the highest counts, fast: each walk may learn anew."""
+        view_of = self._mdp.view if self._settings.state == "layer" else self._mdp.position
+        for state, action in trajectory:
+            view = view_of(state)
+            values = self._q.setdefault(view, {})
+            if values.get(action, r_T) <= r_T:
+                values[action] = r_T
+            self._greedy.pop(view, None)
 
     def _update(self, state: S, action: A, target: float) -> None:
         view = self._view(state)
