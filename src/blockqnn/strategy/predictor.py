@@ -81,9 +81,7 @@ class Predictor(Generic[S, A]):
         self._borders = [0]  # designs told before each iteration
         self._trials = 0
         self._model: Surrogate | None = None
-        self._kernels: dict[
-            int, Any
-        ] = {}  # by how many designs, the first ones told, they are fitted to
+        self._kernels: dict[int, Any] = {}  # by how many of the first designs they are fitted to
         self._ranked: tuple[float, list[_Candidate]] | None = None  # when so much of the plan was done
 
     def epsilon(self, share: float) -> float:
