@@ -52,6 +52,17 @@ def test_largest_first_finds_what_the_table_holds(path):
     assert found.judge_top in (80, 82.5)  # that row and three of (1, 2, 2, 2) and its like
 
 
+def test_of_equal_rewards_the_larger_are_chosen(tmp_path):
+    ops = np.array(np.meshgrid(*[range(2)] * 4)).reshape(4, -1).T.astype(np.int8)
+    number = np.arange(16.0)
+    columns = {"reward": 60 + number % 2, "judge": number, "params": 1 + number}
+    np.savez(tmp_path / "table.npz", ops=ops, op_names=np.array(list("ab")), **columns)
+    all_of_it = asked(tmp_path / "table.npz", evaluations=(16,))
+    found = [searched(all_of_it, "random", 16, seed) for seed in range(3)]
+    assert [one.judge_selected for one in found] == [12.0] * 3  # 15, 13, 11, 9
+    assert all(one.judge_top < 12 for one in found)  # those that came first
+
+
 def test_evaluations_are_different_designs(path):
     assert asked(path).table_of().distinct == 81
     by_architecture = asked(path, architectures=True)

@@ -245,3 +245,12 @@ def test_time_left_at_the_pace_of_the_workers_seen(tmp_path):
     trials = [trial(number, 1) for number in range(4)]
     assert written(tmp_path / "run", trials, worked).seconds_left() == 18.0
     assert written(tmp_path / "new", trials, []).seconds_left() is None
+
+
+def test_of_near_rewards_the_larger_network_is_to_be_trained_fully_first(tmp_path, monkeypatch):
+    accuracies = [90.0, 89.9, 80.0, 70.0, 40.0, 30.0]
+    flops = [1_000, 90_000, 1_000, 90_000, 1_000, 1_000]
+    pairs = enumerate(zip(accuracies, flops, strict=True))
+    entries = [rows.Entry(n, CONVS[0], a, reward=a, params=1, flops=f) for n, (a, f) in pairs]
+    monkeypatch.setattr(rows.RunView, "entries", lambda _: entries)
+    assert [one.trial for one in written(tmp_path / "run").finalists()][:3] == [1, 0, 2]
