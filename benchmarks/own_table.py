@@ -8,7 +8,7 @@ first 2,000 random ones of a seeded draw with different canonical keys, and what
 evaluations each train: Q-learning and regularized evolution, reward the first brief accuracy.
 
 The 1,797 digits are split by class: 300 to train on, 700 for the accuracies that may guide a search,
-and 797 that nothing else uses, for the judge. Brief: 40 steps of 64 images; full: 400, the rate by a
+and 797 that nothing else uses, for the judge. Brief: 40 steps of 64 images; full: 200, the rate by a
 cosine; Adam, 0.001, float32. A training that breaks counts as chance.
 """
 
@@ -48,7 +48,7 @@ RANDOM, SEARCHED = 2000, 300
 TRAIN, GUIDE = 300, 700  # images; the rest judges
 SEEDS = 3
 BRIEF = Recipe(steps=40, batch=64)
-FULL = Recipe(steps=400, batch=64, schedule="cosine")
+FULL = Recipe(steps=200, batch=64, schedule="cosine")
 SEARCHES = ("q-learning", "evolution")
 
 

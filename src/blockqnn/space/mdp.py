@@ -77,6 +77,7 @@ class BlockSpace:
         self._allowed = cache(lambda index: frozenset(self._actions(index)))
         # asked for several times in a row, and checked each time it is made
         self._block = lru_cache(maxsize=16)(lambda layers: Block(layers))
+        self._key = lru_cache(maxsize=16)(lambda layers: canonical_key(self._block(layers)))
 
     def actions(self, state: Layer) -> tuple[Layer, ...]:
         return () if state.op is Op.TERMINAL else self._actions(state.index + 1)
@@ -99,7 +100,7 @@ class BlockSpace:
         return state.index
 
     def key(self, episode: Sequence[Layer]) -> str:
-        return canonical_key(self.block(episode))
+        return self._key(tuple(episode[:-1]))
 
     def text(self, episode: Sequence[Layer]) -> str:
         return str(self.block(episode))

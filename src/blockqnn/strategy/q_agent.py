@@ -3,6 +3,7 @@
 from collections.abc import Hashable, Sequence
 from collections.abc import Set as AbstractSet
 from hashlib import sha256
+from operator import itemgetter
 from random import Random
 from typing import Generic, TypeVar
 
@@ -21,6 +22,7 @@ from blockqnn.strategy.walk import random_action, walk
 
 S = TypeVar("S", bound=Hashable)
 A = TypeVar("A", bound=Hashable)
+Trajectory = tuple[tuple[S, A, Hashable], ...]  # state, action and the view of the state
 
 
 class QAgent(Generic[S, A]):
@@ -38,7 +40,7 @@ class QAgent(Generic[S, A]):
         self._q: dict[Hashable, dict[A, float]] = {}  # by the view of a state
         self._visits: dict[Hashable, dict[A, int]] = {}
         self._greedy: dict[Hashable, tuple[float, list[A]]] = {}  # of views not updated since then
-        self._replay: list[tuple[tuple[tuple[S, A], ...], float]] = []
+        self._replay: list[tuple[Trajectory[S, A], float]] = []
         self._reward_sum = 0.0
 
     def epsilon(self, share: float) -> float:
@@ -47,15 +49,25 @@ class QAgent(Generic[S, A]):
     def ask(self, share: float, rng: Random, known: AbstractSet[str]) -> tuple[A, ...]:
         """A proposal when `share` of the plan is done; `known` are the keys of earlier trials.
 
-        The first walk whose key is not known, or the last of `walks` tries.
+        The first walk whose key is not known, or the last of `walks` tries. Each known walk makes one
+        that learned of a sample forget the value of one of its steps, so that the next walk differs
+        where the sample has a second best; to draw anew would cost more than the walk.
         """
         epsilon = self.epsilon(share)
+        guide = self._drawn(rng) if epsilon < 1 else self
         for _ in range(self._settings.walks):
-            guide = self._drawn(rng) if epsilon < 1 else self
-            episode = walk(self._mdp, lambda s: guide._choose(s, epsilon, rng))  # noqa: B023
+            episode = walk(self._mdp, lambda s: guide._choose(s, epsilon, rng))
             if self._mdp.key(episode) not in known:
                 break
+            if guide is not self:
+                guide._forget(rng.choice(self._trajectory(episode)))
         return episode
+
+    def _forget(self, step: tuple[S, A, Hashable]) -> None:
+        """The value of the step becomes the initial one."""
+        _, action, view = step
+        self._q.get(view, {}).pop(action, None)
+        self._greedy.pop(view, None)
 
     def _drawn(self, rng: Random) -> "QAgent[S, A]":
         """One that learned of a sample of the memory alone; itself where no sample is asked for.
@@ -69,9 +81,22 @@ class QAgent(Generic[S, A]):
         drawn = QAgent(self._mdp, self._settings, self._seed)
         drawn._replay = rng.sample(self._replay, size)
         drawn._reward_sum = sum(reward for _, reward in drawn._replay)
-        for trajectory, reward in drawn._replay:
-            drawn._learn(trajectory, reward)
+        if self._targets_are_rewards() and self._settings.alpha == "best":
+            drawn._lift()
+        else:
+            for trajectory, reward in drawn._replay:
+                drawn._learn(trajectory, reward)
         return drawn
+
+    def _targets_are_rewards(self) -> bool:
+        settings = self._settings
+        return settings.returns == "monte-carlo" and settings.gamma == 1 and not settings.shaped
+
+    def _lift(self) -> None:
+        """Learns all of the memory, fast, where every target is r_T and the highest counts."""
+        for trajectory, reward in sorted(self._replay, key=itemgetter(1), reverse=True):
+            for _, action, view in trajectory:
+                self._q.setdefault(view, {}).setdefault(action, reward)
 
     def tell(self, iteration: int, told: Sequence[tuple[Sequence[A], float]]) -> None:
         """The episodes and rewards of one iteration, in trial order; then as many replays."""
@@ -91,39 +116,26 @@ class QAgent(Generic[S, A]):
         """Q(s, a)."""
         return self._q.get(self._view(state), {}).get(action, self._initial_q())
 
-    def _trajectory(self, episode: Sequence[A]) -> tuple[tuple[S, A], ...]:
-        state, pairs = self._mdp.start, []
+    def _trajectory(self, episode: Sequence[A]) -> Trajectory[S, A]:
+        state, steps = self._mdp.start, []
         for action in episode:
-            pairs.append((state, action))
+            steps.append((state, action, self._view(state)))
             state = self._mdp.step(state, action)
-        return tuple(pairs)
+        return tuple(steps)
 
-    def _learn(self, trajectory: tuple[tuple[S, A], ...], r_T: float) -> None:
+    def _learn(self, trajectory: Trajectory[S, A], r_T: float) -> None:
         """Eq. 3 to 6 along one trajectory, last step first."""
         settings = self._settings
         r_t = shaped_reward(r_T, len(trajectory)) if settings.shaped else 0.0
-        if settings.alpha == "best" and (settings.returns, settings.gamma, r_t) == ("monte-carlo", 1, 0):
-            return self._lift(trajectory, r_T)
         target = r_T
-        for state, action in reversed(trajectory):
-            self._update(state, action, target)
+        for state, action, view in reversed(trajectory):
+            self._update(view, action, target)
             if settings.returns == "max":
                 target = bellman_target(r_t, settings.gamma, self._best(state))
             else:
                 target = monte_carlo_return(r_t, settings.gamma, target)
 
-    def _lift(self, trajectory: tuple[tuple[S, A], ...], r_T: float) -> None:
-        """The same where every target is r_T and the highest counts, fast: each walk may learn anew."""
-        view_of = self._mdp.view if self._settings.state == "layer" else self._mdp.position
-        for state, action in trajectory:
-            view = view_of(state)
-            values = self._q.setdefault(view, {})
-            if values.get(action, r_T) <= r_T:
-                values[action] = r_T
-            self._greedy.pop(view, None)
-
-    def _update(self, state: S, action: A, target: float) -> None:
-        view = self._view(state)
+    def _update(self, view: Hashable, action: A, target: float) -> None:
         alpha = self._settings.alpha
         values = self._q.setdefault(view, {})
         if alpha == "best":
