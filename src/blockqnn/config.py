@@ -132,7 +132,7 @@ class AgentSettings(Values):
         "position", description="what values are told apart by: the last layer, or its number alone"
     )
     bootstrap: Count | None = Field(
-        30, description="a walk follows what so many trials, drawn for it, teach; null: all of them"
+        30, description="a proposal follows what so many drawn trials teach; null: all of them"
     )
     gamma: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="discount")
     returns: Literal["max", "monte-carlo"] = Field(

@@ -19,6 +19,7 @@ from blockqnn.network.plan import OverLimit
 from blockqnn.seeds import generator
 from blockqnn.strategy.edit import mutated
 from blockqnn.strategy.q_agent import QAgent
+from blockqnn.strategy.scale import Scale
 from blockqnn.strategy.size import size_counts
 from blockqnn.strategy.surrogate import Surrogate, fitted_kernel
 from blockqnn.strategy.traits import Searched, Traits
@@ -208,29 +209,8 @@ class Predictor(Generic[S, A]):
         return score
 
     @cached_property
-    def _scale(self) -> "_Scale":
+    def _scale(self) -> Scale:
         """That of random walks, by which all traits are measured."""
         rng, mdp = generator(self._seed, "scale"), self._space.mdp
         walks = (walk(mdp, lambda s: random_action(mdp, s, rng, "actions")) for _ in range(_MOST_WALKS))
-        return _Scale([one.traits for _, one in islice(self._admitted(walks), _WALKS)])
-
-
-class _Scale:
-    """Traits as deviations from the middle of a sample."""
-
-    def __init__(self, sample: Sequence[Traits]) -> None:
-        """An empty sample, of a space that hardly admits a design, leaves all as it is."""
-        sample = sample or [Traits(0.0, (0.0,))]
-        values = np.array([one.values for one in sample])
-        sizes = np.array([one.size for one in sample])
-        self._middle, spread = values.mean(axis=0), values.std(axis=0)
-        self._spread = np.where(spread > 0, spread, 1.0)
-        self._size, self._sizes = float(sizes.mean()), float(sizes.std()) or 1.0
-        self.length = float(np.sqrt(2 * np.count_nonzero(spread))) or 1.0  # between two of the sample
-
-    def __call__(self, traits: Iterable[Traits]) -> NDArray[Any]:
-        values = np.array([one.values for one in traits])
-        return np.asarray((values - self._middle) / self._spread)
-
-    def sizes(self, traits: Iterable[Traits]) -> NDArray[Any]:
-        return np.array([(one.size - self._size) / self._sizes for one in traits])
+        return Scale([one.traits for _, one in islice(self._admitted(walks), _WALKS)])
