@@ -68,6 +68,10 @@ def split() -> Dataset:
     return replace(digits, train=train, validation=guide, test=judge, mean=mean, deviation=deviation)
 
 
+def planned(block: Block, data: Dataset, limit: int | None = None) -> NetworkPlan:
+    return plan_network(block, SKELETON, data.image, len(data.classes), Limits(None, limit))
+
+
 class Measured:
     """Trains blocks, each network once, and writes a row at once."""
 
@@ -80,18 +84,14 @@ class Measured:
             for name in ("train", "validation", "test")
         }
 
-    def plan(self, block: Block, limit: int | None = None) -> NetworkPlan:
-        image, classes = self.data.image, len(self.data.classes)
-        return plan_network(block, SKELETON, image, classes, Limits(None, limit))
-
     def row(self, block: Block, origin: str) -> dict[str, Any]:
         key = canonical_key(block)
         if key in self._known:
             return self._known[key]
-        plan = self.plan(block)
+        plan = planned(block, self.data)
         begin = time.process_time()
-        brief = [self._trained(plan, BRIEF, seed)[0] for seed in range(SEEDS)]
-        full, judged = self._trained(plan, FULL, SEEDS)
+        brief = [self.trained(plan, BRIEF, seed)[0] for seed in range(SEEDS)]
+        full, judged = self.trained(plan, FULL, SEEDS)
         row = {
             "code": str(block),
             "key": key,
@@ -110,7 +110,7 @@ class Measured:
         self._known[key] = row
         return row
 
-    def _trained(self, plan: NetworkPlan, recipe: Recipe, seed: int) -> tuple[float, float]:
+    def trained(self, plan: NetworkPlan, recipe: Recipe, seed: int) -> tuple[float, float]:
         """Accuracy on the images that guide, and on those that judge, in percent."""
         train, guide, judge = self._parts.values()
         trained = train_with_restarts(plan, train, guide, recipe, chance=-1.0, seed=seed)
@@ -120,11 +120,11 @@ class Measured:
 
     def searched(self, name: str) -> None:
         """The blocks that a search trains; it is gone through again where it stopped."""
-        space, limit = BlockSpace(LAYERS), self.plan(ZOO["block-qnn-s"]).flops
+        space, limit = BlockSpace(LAYERS), planned(ZOO["block-qnn-s"], self.data).flops
         plan = PlanSettings(trials=SEARCHED, count="evaluations")
 
         def admit(episode: tuple[Layer, ...]) -> None:
-            self.plan(space.block(episode), limit)
+            planned(space.block(episode), self.data, limit)
 
         def evaluate(task: Task) -> Measurement:
             row = self.row(parse(task.code), name)
@@ -140,9 +140,9 @@ class Measured:
             search(problem, strategy, executor, store, plan)
 
 
-def random_ones(measured: Measured) -> Iterator[Block]:
+def random_ones(data: Dataset) -> Iterator[Block]:
     """Different networks, in the order of the draw."""
-    data, keys = measured.data, set()
+    keys = set()
     drawn = random_blocks("own table", SKELETON, data.image, len(data.classes), layers=LAYERS)
     for block in drawn:
         if (key := canonical_key(block)) not in keys:
@@ -192,7 +192,7 @@ def main() -> None:
         return
     part, parts = map(int, options.part.split("/"))
     measured = Measured(ROOM / f"rows-{part}.jsonl")
-    for number, block in enumerate(islice(random_ones(measured), RANDOM)):
+    for number, block in enumerate(islice(random_ones(measured.data), RANDOM)):
         if number % parts == part - 1:
             measured.row(block, "random")
     for name in SEARCHES[part - 1 :: parts]:

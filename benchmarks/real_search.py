@@ -2,9 +2,10 @@
 
     PYTHONPATH=src python benchmarks/real_search.py cifar10-5000.npz --runs DIR [--part 1/2] [--table]
 
-100 evaluations each, seeds 0 to 5, by the cheapest recipe of less_work.py that ranks blocks nearly as
-the full early-stop training does: images of half the side, 3 epochs of batches of 64, bfloat16, filters
-16/32/64, one block a stage; blocks of at most 12 layers and Block-QNN-S's FLOPs; the default reward.
+100 evaluations each, seeds 0 to 5, by the settings of less_work.py that rank blocks nearly as the full
+early-stop training does, together: images of half the side, 3 epochs of batches of 64, half the filters
+(8/16/32), bfloat16, one block a stage; blocks of at most 8 layers and Block-QNN-S's FLOPs; the default
+reward.
 A search that was stopped goes on in DIR; finished ones are rows of results/real-search.jsonl.
 Then the block of highest reward of each is trained by the preset's full recipe on whole images with
 three seeds that no search has, and each training reads the test images once.
@@ -20,6 +21,7 @@ import json
 import math
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
@@ -37,14 +39,15 @@ from less_work_search import FIRST_JUDGE, JUDGES, PRECISION, SKELETON, judged
 
 ROWS = Path(__file__).resolve().parents[1] / "results" / "real-search.jsonl"
 STRATEGIES = ("q-learning", "random", "evolution", "predictor")
-EVALUATIONS, SEEDS, SIDE, LAYERS = 100, 6, 16, 12
+EVALUATIONS, SEEDS, SIDE, LAYERS = 100, 6, 16, 8
+THIN = SKELETON.with_widths((8, 16, 32))
 TOLD = ("retrained", "best_reward", "last_tenth")
 
 
 def searched(data: str, strategy: str, seed: int, room: Path) -> dict[str, Any]:
     """What one search found in its first evaluations: rewards, percent of the validation images."""
     dataset = load(DataSettings(source=data, image_size=(SIDE, SIDE)))
-    limit = plan_network(ZOO["block-qnn-s"], SKELETON, dataset.image, len(dataset.classes)).flops
+    limit = plan_network(ZOO["block-qnn-s"], THIN, dataset.image, len(dataset.classes)).flops
     run = search(
         data,
         run=room / f"{strategy}-{seed}",
@@ -53,6 +56,7 @@ def searched(data: str, strategy: str, seed: int, room: Path) -> dict[str, Any]:
         image_size=str(SIDE),
         settings={
             "recipe": {"precision": PRECISION, "epochs": 3, "batch": 64},
+            "skeleton": asdict(THIN),
             "space": {"max_layers": LAYERS},
             "plan": {"count": "evaluations"},
         },
