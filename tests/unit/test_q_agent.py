@@ -187,6 +187,7 @@ def test_the_fast_way_is_the_equations(state, monkeypatch):
         told.append([(code, rng.gauss(80.0, 5.0)) for code in codes])
     fast = taught(settings, *told)
     asked = [fast.ask(0.9, Random(s), set()) for s in range(50)]
+    drawn = [fast._drawn(Random(s)).fingerprint() for s in range(50)]
 
     def equations(self):
         for trajectory, reward in self._replay:
@@ -195,6 +196,7 @@ def test_the_fast_way_is_the_equations(state, monkeypatch):
     monkeypatch.setattr(QAgent, "_lift", equations)
     slow = taught(settings, *told)
     assert asked == [slow.ask(0.9, Random(s), set()) for s in range(50)]
+    assert drawn == [slow._drawn(Random(s)).fingerprint() for s in range(50)]
 
 
 class Numbered(TwoSteps):
