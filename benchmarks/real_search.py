@@ -2,10 +2,10 @@
 
     PYTHONPATH=src python benchmarks/real_search.py cifar10-5000.npz --runs DIR [--part 1/2] [--table]
 
-100 evaluations each, seeds 0 to 5, by the settings of less_work.py that rank blocks nearly as the full
-early-stop training does, together: images of half the side, 3 epochs of batches of 64, half the filters
-(8/16/32), bfloat16, one block a stage; blocks of at most 8 layers and Block-QNN-S's FLOPs; the default
-reward.
+100 evaluations each, seeds 0 to 5, by settings that less_work.py found to rank blocks nearly as the full
+early-stop training does: images of half the side with 3 epochs of batches of 64, and half the filters
+(8/16/32), which were not measured together; bfloat16, one block a stage; blocks of at most 8 layers and
+Block-QNN-S's FLOPs; the default reward.
 A search that was stopped goes on in DIR; finished ones are rows of results/real-search.jsonl.
 Then the block of highest reward of each is trained by the preset's full recipe on whole images with
 three seeds that no search has, and each training reads the test images once.

@@ -34,6 +34,7 @@ from blockqnn.tables.table import Table
 from own_table import ROOM, planned, rows, split
 
 SCORES = ROOM / "training-free.jsonl"
+NAMES = ("naswot", "gradient_norm", "synflow")
 BATCH = 64
 TOLD, SPLITS = (50, 100, 300), 20
 
@@ -103,9 +104,6 @@ def score_rows() -> list[dict[str, Any]]:
     if not SCORES.exists():
         return []
     return [json.loads(line) for line in SCORES.read_text().splitlines()]
-
-
-NAMES = ("naswot", "gradient_norm", "synflow")
 
 
 def table() -> None:
