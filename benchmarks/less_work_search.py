@@ -27,7 +27,7 @@ from blockqnn.evaluation.device import fingerprint, use_one_thread
 from blockqnn.evaluation.images import on_device
 from blockqnn.evaluation.restarts import train_with_restarts
 from blockqnn.evaluation.train import score
-from blockqnn.network.plan import plan_network
+from blockqnn.network.plan import Skeleton, plan_network
 from blockqnn.space.code import parse
 from blockqnn.space.zoo import ZOO
 
@@ -63,13 +63,13 @@ def searched(data: str, name: str, budget: str, seed: int) -> dict[str, Any]:
         return {"code": best.code, "accuracy": best.accuracy, "evaluations": counts["evaluated"]}
 
 
-def judged(data: str, code: str, seed: int) -> dict[str, Any]:
+def judged(data: str, code: str, seed: int, skeleton: Skeleton = SKELETON) -> dict[str, Any]:
     """The block trained by the full recipe with a fresh seed; percent of the test images."""
     use_one_thread()
     dataset = load(DataSettings(source=data))
     parts = [on_device(p, dataset, "cpu") for p in (dataset.train, dataset.validation, dataset.test)]
     training, validation, test = parts
-    plan = plan_network(parse(code), SKELETON, dataset.image, len(dataset.classes))
+    plan = plan_network(parse(code), skeleton, dataset.image, len(dataset.classes))
     recipe = Recipe(precision=PRECISION)
     trained = train_with_restarts(
         plan, training, validation, recipe, chance=dataset.chance(recipe.metric), seed=seed

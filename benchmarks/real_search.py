@@ -5,12 +5,12 @@
 100 evaluations each, seeds 0 to 5, by settings that less_work.py found to rank blocks nearly as the full
 early-stop training does: images of half the side with 3 epochs of batches of 64, and half the filters
 (8/16/32), which were not measured together; bfloat16, one block a stage; blocks of at most 8 layers and
-Block-QNN-S's FLOPs; the default reward.
+half of Block-QNN-S's FLOPs; the reward is the validation accuracy.
 A search that was stopped goes on in DIR; finished ones are rows of results/real-search.jsonl.
-Then the block of highest reward of each is trained by the preset's full recipe on whole images with
-three seeds that no search has, and each training reads the test images once.
+Then the block of highest reward of each is trained by the full early-stop recipe (12 epochs) on whole
+images, as thin, with three seeds that no search has, and each training reads the test images once.
 
-Named before the first search: the comparison is the paired t-test over the seeds of the re-trained
+Named before these searches: the comparison is the paired t-test over the seeds of the re-trained
 accuracy (mean of the three trainings), of `q-learning` and of `predictor` against `random` and against
 `evolution`. Best reward and the last tenth's mean reward are told beside it. Differences come with 95 %
 intervals (Student's t) and the effect size d = mean / deviation of the differences.
@@ -47,7 +47,7 @@ TOLD = ("retrained", "best_reward", "last_tenth")
 def searched(data: str, strategy: str, seed: int, room: Path) -> dict[str, Any]:
     """What one search found in its first evaluations: rewards, percent of the validation images."""
     dataset = load(DataSettings(source=data, image_size=(SIDE, SIDE)))
-    limit = plan_network(ZOO["block-qnn-s"], THIN, dataset.image, len(dataset.classes)).flops
+    limit = plan_network(ZOO["block-qnn-s"], THIN, dataset.image, len(dataset.classes)).flops // 2
     run = search(
         data,
         run=room / f"{strategy}-{seed}",
@@ -58,6 +58,7 @@ def searched(data: str, strategy: str, seed: int, room: Path) -> dict[str, Any]:
             "recipe": {"precision": PRECISION, "epochs": 3, "batch": 64},
             "skeleton": asdict(THIN),
             "space": {"max_layers": LAYERS},
+            "reward": {"mu": 0.0, "rho": 0.0},
             "plan": {"count": "evaluations"},
         },
         max_flops=limit,
@@ -94,7 +95,7 @@ def _measure(data: str, strategy: str, seed: int, room: Path) -> None:
     for judge in range(FIRST_JUDGE, FIRST_JUDGE + JUDGES):
         judge_key = {"kind": "judge", **key, "judge": judge}
         if _found(judge_key) is None:
-            _write(judge_key | judged(data, row["code"], judge))
+            _write(judge_key | judged(data, row["code"], judge, THIN))
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:

@@ -35,8 +35,6 @@ EVERYWHERE = {
     "data.test": 0.2,
     "space.max_params": 10_000_000,
     "space.max_flops": None,
-    "reward.mu": 1.0,
-    "reward.rho": 8.0,
     "reward.base": "e",
     "reward.reference": "resnet-like",
     "agent.gamma": 1.0,
@@ -58,6 +56,8 @@ PAPER_RECIPE = {
     "skeleton.repeats": (1, 1, 1),
 }
 DEFAULT_AGENT = {
+    "reward.mu": 0.0,
+    "reward.rho": 0.0,
     "agent.alpha": "best",
     "agent.state": "position",
     "agent.bootstrap": 30,
@@ -81,6 +81,8 @@ EXPECTED = {
     "paper": PAPER_RECIPE
     | {
         "skeleton.widths": (32, 64, 128),
+        "reward.mu": 1.0,
+        "reward.rho": 8.0,
         "agent.alpha": 0.01,
         "agent.state": "layer",
         "agent.bootstrap": None,
