@@ -179,6 +179,11 @@ class RewardSettings(Values):
         "simplified", description="of the simplified block, or of the raw code"
     )
 
+    @property
+    def corrects(self) -> bool:
+        """Whether the reward is anything but the accuracy."""
+        return any((self.mu, self.rho, self.latency))
+
 
 class LatencySettings(Values):
     """Latency of one image on the run's device, taken before a candidate is trained."""

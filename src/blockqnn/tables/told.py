@@ -54,7 +54,7 @@ def lines(asked: Comparison, results: Results) -> list[str]:
             cells = [_plus_minus([getattr(f, field) for f in found]) for field in _FIELDS]
             gain = _mean_of([f.judge_selected - f.judge_top for f in found])
             beside = [
-                "" if name == first else _difference(found, other, field)
+                "" if name == first else difference(found, other, field)
                 for field in ("reward_best", "judge_top")
             ]
             told.append(
@@ -69,7 +69,8 @@ def _plus_minus(values: Sequence[float]) -> str:
     return f"{spread['mean']:7.3f} +- {spread['std']:5.3f}"
 
 
-def _difference(found: Sequence[Found], other: Sequence[Found], field: str) -> str:
+def difference(found: Sequence[Found], other: Sequence[Found], field: str) -> str:
+    """The mean difference in a field over the seeds, and its 95 % interval (Student's t)."""
     return _mean_of([getattr(a, field) - getattr(b, field) for a, b in zip(found, other, strict=True)])
 
 

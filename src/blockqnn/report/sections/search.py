@@ -58,7 +58,7 @@ def _seen(run: RunView) -> str:
 
 
 def _moved(run: RunView, metric: str) -> str:
-    """Each trained network as a dot; by its accuracy, and by the reward that the search maximises."""
+    """Each trained network as a dot; by its accuracy, and by the reward where that is another."""
     accuracies, rewards = [], []
     for trial, reward in zip(run.fold.trials, run.rewards, strict=True):
         outcome = run.fold.outcome(trial)
@@ -66,7 +66,9 @@ def _moved(run: RunView, metric: str) -> str:
             accuracies.append((float(trial.number), outcome.accuracy))
             rewards.append((float(trial.number), reward))
     last = float(len(run.fold.trials) - 1)
-    charts = ((f"validation {metric}, %", accuracies), ("reward: corrected by cost", rewards))
+    charts = [(f"validation {metric}, %", accuracies)]
+    if run.facts.settings.reward.corrects:
+        charts.append(("reward: corrected by cost", rewards))
     drawn = []
     for title, points in charts:
         series = (
@@ -87,6 +89,7 @@ def _best_so_far(points: Iterable[tuple[float, float]], last: float) -> tuple[tu
 
 def _best(run: RunView, findings: Findings) -> str:
     entries, chosen = run.entries()[:_LISTED], findings.chosen
+    corrected = ", corrected by cost" if run.facts.settings.reward.corrects else ""
     columns = [
         *map(Column, ("trial", findings.metric, "reward", "parameters", "FLOPs")),
         Column("code", "code"),
@@ -117,8 +120,8 @@ def _best(run: RunView, findings: Findings) -> str:
         [
             "<h3>Its best blocks</h3>",
             paragraph(
-                "By reward, which is the accuracy after a short training of a small network, corrected"
-                " by cost. The selection trains the best of them longer."
+                f"By reward, which is the accuracy after a short training of a small network{corrected}."
+                " The selection trains the best of them longer."
             ),
             table(columns, [Group("", lines)]),
             pictures(drawn),
