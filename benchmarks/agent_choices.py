@@ -66,11 +66,9 @@ def main() -> None:
         for name in CHOICES:
             cells = []
             for count in counts:
-                best = [found.reward_best for found in results[name, count]]
-                default = [found.reward_best for found in results[DEFAULT, count]]
-                cells.append(
-                    f"{fmean(best):.2f} {'' if name == DEFAULT else _difference(best, default)}"
-                )
+                found, default = results[name, count], results[DEFAULT, count]
+                beside = "" if name == DEFAULT else difference(found, default, "reward_best")
+                cells.append(f"{fmean(f.reward_best for f in found):.2f} {beside}")
             print(f"{name:24} {' / '.join(cells)}", flush=True)
 
 
