@@ -225,8 +225,8 @@ RUNS = [
     ("search --run strange", ["strange", "cannot be read by version"]),
     ("search --run torn", ["torn", "malformed"]),
     (
-        "search --run run --set reward.rho=0",
-        ["reward.rho = 8.0, not 0", "fork run run-2 --set reward.rho=0"],
+        "search --run run --set reward.rho=8",
+        ["reward.rho = 0.0, not 8", "fork run run-2 --set reward.rho=8"],
     ),
     ("search --run run --preset paper", ["preset = small, not paper"]),
     (

@@ -20,10 +20,26 @@ class Bar(NamedTuple):
     share: float
 
 
+class Sized(NamedTuple):
+    """A number as people read it, such as 1.2M, and by which its column is sorted."""
+
+    text: str
+    value: float
+
+
+class BlockCode(NamedTuple):
+    """A block's code, to be copied."""
+
+    text: str
+
+
+Cell = str | Bar | Sized | BlockCode
+
+
 class Line(NamedTuple):
     """A row of a table; the marked one is that which the text speaks of."""
 
-    cells: tuple[str | Bar, ...]
+    cells: tuple[Cell, ...]
     marked: bool = False
 
 
@@ -34,17 +50,19 @@ class Group(NamedTuple):
     lines: tuple[Line, ...]
 
 
-def table(columns: Sequence[Column], groups: Iterable[Group]) -> str:
+def table(columns: Sequence[Column], groups: Iterable[Group], *, sortable: bool = False) -> str:
     """In a box that is scrolled where the screen is narrow.
 
-    A group without a heading has none, and a column in which nothing stands is left out.
+    A group without a heading has none, and a column in which nothing stands is left out. A sortable
+    one is sorted by its headings where the page's script runs.
     """
     groups = list(groups)
     lines = [line for group in groups for line in group.lines]
     used = [bool(c.heading) or any(x.cells[i] for x in lines) for i, c in enumerate(columns)]
     columns = list(compress(columns, used))
     head = "".join(f"<th{_kind(c)}>{escaped(c.heading)}</th>" for c in columns)
-    parts = ['<div class="wide"><table>', f"<thead><tr>{head}</tr></thead>"]
+    opened = f"<table{_class('sortable' if sortable else '')}>"
+    parts = [f'<div class="wide">{opened}', f"<thead><tr>{head}</tr></thead>"]
     for group in groups:
         parts.append("<tbody>")
         if group.heading:
@@ -53,7 +71,7 @@ def table(columns: Sequence[Column], groups: Iterable[Group]) -> str:
             )
         for line in group.lines:
             cells = "".join(
-                f"<td{_kind(c)}>{_cell(cell)}</td>"
+                f"<td{_kind(c)}{_value(cell)}>{_cell(cell)}</td>"
                 for c, cell in zip(columns, compress(line.cells, used), strict=True)
             )
             parts.append(f"<tr{_class('marked' if line.marked else '')}>{cells}</tr>")
@@ -104,8 +122,14 @@ def _class(kind: str) -> str:
     return f' class="{kind}"' if kind else ""
 
 
-def _cell(cell: str | Bar) -> str:
-    if isinstance(cell, str):
-        return escaped(cell)
-    width = 100 * min(1.0, max(0.0, cell.share))
-    return f'<span class="bar" style="width:{width:.1f}%"></span>'
+def _value(cell: Cell) -> str:
+    return f' data-value="{cell.value:g}"' if isinstance(cell, Sized) else ""
+
+
+def _cell(cell: Cell) -> str:
+    if isinstance(cell, Bar):
+        width = 100 * min(1.0, max(0.0, cell.share))
+        return f'<span class="bar" style="width:{width:.1f}%"></span>'
+    if isinstance(cell, BlockCode):
+        return f'<code class="block">{escaped(cell.text)}</code>'
+    return escaped(cell.text if isinstance(cell, Sized) else cell)

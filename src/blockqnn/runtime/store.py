@@ -110,16 +110,16 @@ class Store:
             rows = self._connection.execute("SELECT name, value FROM facts")
             return {name: json.loads(value) for name, value in rows}
 
-    def trials(self) -> list[Trial]:
-        """All trials in order of their numbers."""
+    def trials(self, first: int = 0, most: int | None = None) -> list[Trial]:
+        """Trials in order of their numbers, from the first one on: all, or so many at most."""
         names = tuple(Trial.model_fields)
+        rows = self._rows(f"SELECT {', '.join(names)} FROM trials", first, most)
         with self._damage_told():
-            rows = self._connection.execute(f"SELECT {', '.join(names)} FROM trials ORDER BY number")
             return [Trial(**dict(zip(names, row, strict=True))) for row in rows]
 
-    def results(self) -> list[Result]:
-        """All results, in order of their trials' numbers. Repeats have none of their own."""
-        query = "SELECT number, outcome, observed FROM results ORDER BY number"
+    def results(self, first: int = 0, most: int | None = None) -> list[Result]:
+        """Results in order of their trials' numbers, as of `trials`. Repeats have none of their own."""
+        rows = self._rows("SELECT number, outcome, observed FROM results", first, most)
         with self._damage_told():
             return [
                 Result(
@@ -127,8 +127,14 @@ class Store:
                     outcome=OUTCOME.validate_json(outcome),
                     observed=Observation.model_validate_json(observed),
                 )
-                for number, outcome, observed in self._connection.execute(query)
+                for number, outcome, observed in rows
             ]
+
+    def _rows(self, query: str, first: int, most: int | None) -> list[tuple[Any, ...]]:
+        """Fetched at once, so that no writer waits while they are made into values."""
+        with self._damage_told():
+            limited = f"{query} WHERE number >= ? ORDER BY number LIMIT ?"
+            return self._connection.execute(limited, (first, -1 if most is None else most)).fetchall()
 
     def events(self) -> list[Event]:
         """What happened besides trials, in order."""
@@ -191,6 +197,25 @@ class Store:
             if isinstance(error, sqlite3.OperationalError):
                 raise NotWritten(self.directory, error) from error
             raise
+
+
+def is_searched(directory: Path) -> bool:
+    """Whether a process holds the run's lock, a search or what else writes; nothing is written.
+
+    The lock is shared for an instant where it is free. False where files have no such locks.
+    """
+    try:
+        import fcntl
+    except ImportError:  # not POSIX
+        return False
+    try:
+        with (directory / LOCK).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # no lock was ever taken here, as in a copied run
+        return False
+    return False
 
 
 def is_run(directory: Path) -> bool:
