@@ -30,8 +30,7 @@ def main() -> None:
     counts = view.status()["trials"]
     print(f"\nThe search moved ({counts['evaluated']} candidates trained, {counts['reused']} reused):\n")
     print(iteration_table(view, rows=8))
-    best = found.best()
-    assert best is not None
+    best = view.finalists()[0]  # of near rewards the larger
     print("\n" + best_block(best, blockqnn.parse(best.code)))
 
     print("\nRandom search for comparison; what both propose is trained once ...", flush=True)
@@ -47,7 +46,7 @@ def main() -> None:
     print_comparison(view, read(random.path))
 
     recipe = view.facts.settings.recipe.model_dump(mode="json")
-    print("\nTraining the best block and the ResNet-like exemplar, 3 seeds each ...", flush=True)
+    print("\nTraining this block and the ResNet-like exemplar, 3 seeds each ...", flush=True)
     print(f"\n{'':20} parameters       FLOPs   test accuracy (3 seeds)")
     for name, target in (("found block", str(found.path)), ("resnet-like exemplar", "resnet-like")):
         metrics = blockqnn.train(
