@@ -38,6 +38,7 @@ class Chart(NamedTuple):
     logarithmic: bool = False  # the horizontal axis
     right: str = ""  # what the axis at the right counts
     spans: tuple[Span, ...] = ()
+    low: float | None = None  # where the vertical axis begins at first; None: below all points
 
 
 def plotted(chart: Chart) -> dict[str, Any]:
@@ -53,6 +54,8 @@ def plotted(chart: Chart) -> dict[str, Any]:
             "side": "right",
             "showgrid": False,
             "rangemode": "tozero",
+            "tickmode": "auto",
+            "nticks": 5,
         }
     layout["shapes"] = [
         {
@@ -64,10 +67,12 @@ def plotted(chart: Chart) -> dict[str, Any]:
             "y1": 1,
             "line": {"width": 0},
             "layer": "below",
-            "label": {"text": span.label, "textposition": "top left"},
+            "label": {"text": span.label, "textposition": "bottom left"},
         }
         for span in chart.spans
     ]
+    if chart.low is not None:
+        layout["yaxis"]["range"] = [chart.low, None]
     layout["showlegend"] = len(chart.traces) > 1
     return {"data": [_trace(trace) for trace in chart.traces], "layout": layout}
 

@@ -92,7 +92,7 @@ const blockqnn = (() => {
       button.textContent = "copied";
       setTimeout(() => { button.textContent = "copy"; }, 1500);
     });
-    code.after(" ", button);
+    code.before(button, " ");
   }
 
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {

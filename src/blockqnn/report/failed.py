@@ -26,7 +26,7 @@ class Failed(NamedTuple):
     """Failures of one kind."""
 
     kind: FailureKind
-    count: int
+    candidates: int
     words: str
     example: int  # the first trial
     detail: str  # of that one

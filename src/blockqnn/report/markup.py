@@ -61,8 +61,9 @@ def table(columns: Sequence[Column], groups: Iterable[Group], *, sortable: bool 
     used = [bool(c.heading) or any(x.cells[i] for x in lines) for i, c in enumerate(columns)]
     columns = list(compress(columns, used))
     head = "".join(f"<th{_kind(c)}>{escaped(c.heading)}</th>" for c in columns)
-    opened = f"<table{_class('sortable' if sortable else '')}>"
-    parts = [f'<div class="wide">{opened}', f"<thead><tr>{head}</tr></thead>"]
+    # a box that is scrolled is reached by the keyboard
+    opened = '<div class="wide tall" tabindex="0"><table class="sortable">'
+    parts = [opened if sortable else '<div class="wide"><table>', f"<thead><tr>{head}</tr></thead>"]
     for group in groups:
         parts.append("<tbody>")
         if group.heading:
@@ -86,6 +87,16 @@ def paragraph(text: str, kind: str = "") -> str:
 def listed(texts: Iterable[str], kind: str = "") -> str:
     items = "".join(f"<li>{escaped(text)}</li>" for text in texts)
     return f"<ul{_class(kind)}>{items}</ul>"
+
+
+def fact(value: str, name: str, note: str) -> str:
+    """A number that matters, with its name and a note below."""
+    return f"<div><dt>{escaped(name)}</dt><dd>{escaped(value)}</dd><dd>{escaped(note)}</dd></div>"
+
+
+def facts(all_of_them: Iterable[str]) -> str:
+    """Several of them in a row; the first is the result."""
+    return f'<dl class="facts">{"".join(all_of_them)}</dl>'
 
 
 def code(text: str) -> str:

@@ -4,11 +4,13 @@ STYLE = """
 :root {
   --paper: #ffffff; --ink: #1f2328; --muted: #59636e; --line: #d9dee3; --faint: #f6f8fa;
   --accent: #0969da; --caution: #9a6700; --caution-paper: #fff8e5;
+  --series-1: #1f6feb; --series-2: #bc4c00; --series-3: #2da44e; --series-4: #8250df;
 }
 @media screen and (prefers-color-scheme: dark) {
   :root {
     --paper: #0d1117; --ink: #e6edf3; --muted: #9da7b3; --line: #2b323b; --faint: #161b22;
     --accent: #58a6ff; --caution: #d9a13b; --caution-paper: #211a0c;
+    --series-1: #58a6ff; --series-2: #f0883e; --series-3: #3fb950; --series-4: #bc8cff;
   }
 }
 * { box-sizing: border-box; }
@@ -63,6 +65,17 @@ figcaption { font-size: 0.82rem; line-height: 1.4; color: var(--muted); max-widt
 figcaption { overflow-wrap: anywhere; }
 svg { display: block; height: auto; max-width: 100%; }
 .bq, .bq-matrix { max-width: max(100%, 30rem); }
+.chart { margin: 1.2rem 0 1.8rem; }
+.chart h3 { margin: 0 0 0.2rem; }
+.plot { min-height: 320px; }
+.tall { max-height: 34rem; overflow: auto; border-bottom: 1px solid var(--line); }
+.tall thead th { position: sticky; top: 0; background: var(--paper); }
+.tall td.code { white-space: nowrap; min-width: 0; }
+button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; }
+th[aria-sort="ascending"] button::after { content: " ↑"; }
+th[aria-sort="descending"] button::after { content: " ↓"; }
+td button { color: var(--accent); font: 0.8rem/1.5 system-ui, sans-serif; }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 pre {
   background: var(--faint); border: 1px solid var(--line); border-radius: 6px; margin: 0 0 0.8rem;
   padding: 0.75rem 0.9rem; overflow-x: auto; font-size: 0.85rem; line-height: 1.5;
@@ -80,7 +93,8 @@ summary { cursor: pointer; color: var(--accent); font-size: 0.9rem; }
   main { max-width: none; padding: 0; }
   section { margin-top: 1.4rem; padding-top: 0.9rem; }
   .pictures { gap: 0.5rem; }
-  .wide, pre { overflow: visible; }
+  .wide, .tall, pre { overflow: visible; }
+  .tall { max-height: none; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
   svg.bq, svg.bq-matrix { max-width: 100%; }
   figure, tr, .facts, .caution { break-inside: avoid; }

@@ -11,6 +11,7 @@ from typing import Any
 from blockqnn.config import PlanSettings
 from blockqnn.errors import InputError
 from blockqnn.records import Failure, Latency, Measurement, Trial
+from blockqnn.runtime.energy import spent_energy
 from blockqnn.runtime.facts import RunFacts, facts_of, problem_of, strategy_of
 from blockqnn.runtime.fold import Fold
 from blockqnn.runtime.pace import shares, spent_seconds
@@ -75,6 +76,7 @@ class RunView:
     fold: Fold
     rewards: tuple[float | None, ...]  # by trial; None: not known yet
     seconds: float  # of evaluation, summed over the workers
+    energy: float | None  # joules, as the devices told; None: they do not
     strategy: Strategy
 
     @property
@@ -106,26 +108,53 @@ class RunView:
 
     def status(self) -> dict[str, Any]:
         """Counts, failures by kind, the best, the trajectory: the contract of `status --json`."""
-        fold, best = self.fold, self.entries()[:1]
-        own = [fold.outcome(fold.trials[number]) for number in sorted(fold.arrived)]
-        failures = Counter(o.kind for o in own if isinstance(o, Failure))
+        best = self.entries()[:1]
         return {
-            "trials": {
-                "planned": self.planned,
-                "finished": len(own) + fold.reused,
-                "evaluated": len(own) - failures.total(),
-                "failed": failures.total(),
-                "reused": fold.reused,
-                "redrawn": sum(t.redrawn for t in fold.trials),
-                "running": len(fold.unfinished()),
-            },
-            "failures": dict(failures),
+            "trials": {"planned": self.planned, **self.counts()},
+            "failures": dict(self._failures()),
             "budget": self.budget and {**vars(self.budget), "share": self.budget.share},
             "best": best[0].told() if best else None,
             "warnings": list(self.facts.data.warnings),
-            "trajectory": fold.trajectory(self.strategy),
+            "trajectory": self.trajectory,
             "seconds": round(self.seconds, 1),
         }
+
+    def counts(self) -> dict[str, int]:
+        """Trials by what became of them."""
+        fold, failed = self.fold, self._failures().total()
+        return {
+            "finished": len(fold.arrived) + fold.reused,
+            "evaluated": len(fold.arrived) - failed,
+            "failed": failed,
+            "reused": fold.reused,
+            "redrawn": sum(t.redrawn for t in fold.trials),
+            "running": len(fold.unfinished()),
+        }
+
+    def _failures(self) -> Counter[str]:
+        own = (self.fold.outcome(self.fold.trials[number]) for number in sorted(self.fold.arrived))
+        return Counter(o.kind for o in own if isinstance(o, Failure))
+
+    @property
+    def trajectory(self) -> str:
+        """One hash over all that the search did."""
+        return self.fold.trajectory(self.strategy)
+
+    @property
+    def metric(self) -> str:
+        """What accuracies of this run are, in words."""
+        metric = self.facts.settings.recipe.metric
+        return {"balanced-accuracy": "balanced accuracy", "macro-f1": "macro F1"}.get(metric, metric)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the plan, extensions included, is done."""
+        if self.budget is not None:
+            return self.budget.share >= 1
+        assert self.planned is not None
+        by_trials = self.facts.settings.plan.count == "trials"
+        done = len(self.fold.trials) if by_trials else self.fold.evaluated(self.fold.trials)
+        return done >= self.planned and not self.fold.unfinished()
 
     def seconds_left(self) -> float | None:
         """What is left of a budget, else a guess from the pace of the workers seen so far.
@@ -215,6 +244,7 @@ def read(directory: Path) -> RunView:
         fold=fold,
         rewards=tuple(rewards),
         seconds=seconds,
+        energy=spent_energy(events),
         strategy=strategy,
     )
 

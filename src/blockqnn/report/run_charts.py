@@ -8,6 +8,7 @@ from blockqnn.report.histogram import short
 from blockqnn.report.pareto import front
 from blockqnn.report.rows import Entry, IterationRow
 
+_OUTLIERS_OF = 20  # values, below which all are shown
 _RANDOM = 0.999  # epsilon from which on every step is random
 
 
@@ -36,7 +37,7 @@ def by_trial(entries: Sequence[Entry], metric: str, *, reward: bool = False) -> 
     title = "Reward of each trained network" if reward else "Each trained network"
     told = (
         f"{len(values)} networks from {min(values):.2f} to {max(values):.2f}; the best so far was"
-        f" {best[len(best) // 2]:.2f} after half of them."
+        f" {best[len(best) // 2]:.2f} after half of them.{_below(values)}"
         if values
         else "Nothing measured yet."
     )
@@ -50,6 +51,7 @@ def by_trial(entries: Sequence[Entry], metric: str, *, reward: bool = False) -> 
             Trace("best so far", numbers, best, "step"),
         ),
         told,
+        low=_low(values),
     )
 
 
@@ -126,9 +128,30 @@ def against_cost(entries: Sequence[Entry], metric: str, cost: str) -> Chart:
         across,
         f"validation {metric}, %",
         tuple(traces),
-        told,
+        told + _below([entry.accuracy for entry in known]),
         logarithmic=True,
+        low=_low([entry.accuracy for entry in known]),
     )
+
+
+def _low(values: Sequence[float]) -> float | None:
+    """Where the axis begins, so that what is far below the others does not press them together.
+
+    None where nothing is: where the lowest tenth spans less than half of the whole range.
+    """
+    if len(values) < _OUTLIERS_OF:
+        return None
+    ordered = sorted(values)
+    tenth, lowest, highest = ordered[len(ordered) // 10], ordered[0], ordered[-1]
+    if tenth - lowest < (highest - lowest) / 2:
+        return None
+    return tenth - (highest - tenth) / 4
+
+
+def _below(values: Sequence[float]) -> str:
+    low = _low(values)
+    count = 0 if low is None else sum(value < low for value in values)
+    return f" {count} lower ones are out of sight until you double-click." if count else ""
 
 
 def _told(entry: Entry) -> str:

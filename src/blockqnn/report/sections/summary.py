@@ -6,7 +6,7 @@ from blockqnn.diagram.text import escaped
 from blockqnn.journal import STAGES, Row
 from blockqnn.report.findings import Findings, Metrics, found_by_search
 from blockqnn.report.histogram import short
-from blockqnn.report.markup import listed, paragraph
+from blockqnn.report.markup import fact, facts, listed, paragraph
 from blockqnn.report.sections.verdict import on_the_search, on_the_test_part, pairs
 from blockqnn.report.sections.wording import NONE, counted, in_a_row, lasting, percent, shown_name
 
@@ -20,7 +20,7 @@ def summary(findings: Findings) -> str:
     parts = [
         f"<header><h1>Image classifier: {escaped(journal.data.name)}</h1>",
         paragraph(line, "muted"),
-        f'<dl class="facts">{"".join(_facts(findings))}</dl>',
+        facts(_numbers(findings)),
         paragraph(f"{_done(findings)} {_outcome(findings)}"),
     ]
     if findings.metrics and (caution := on_the_test_part(findings.metrics)):
@@ -40,25 +40,17 @@ def _warned(warnings: Sequence[str]) -> str:
     return listed(shown, "caution") if shown else ""
 
 
-def _facts(findings: Findings) -> Iterator[str]:
+def _numbers(findings: Findings) -> Iterator[str]:
     """Number and name, the first one being the result."""
     metrics, journal = findings.metrics, findings.journal
     if metrics and metrics.test_accuracy is not None:
-        yield _fact(
-            percent(metrics.test_accuracy), f"test {findings.metric}", _bounds(findings, metrics)
-        )
+        yield fact(percent(metrics.test_accuracy), f"test {findings.metric}", _bounds(findings, metrics))
     else:
-        yield _fact(NONE, f"test {findings.metric}", "not read yet")
+        yield fact(NONE, f"test {findings.metric}", "not read yet")
     if metrics:
-        yield _fact(
-            percent(metrics.validation_accuracy), f"validation {findings.metric}", "of the model"
-        )
-        yield _fact(short(metrics.params), "parameters", f"{short(metrics.flops)} FLOPs an image")
-    yield _fact(lasting(journal.spent), "spent", f"of a budget of {lasting(journal.budget)}")
-
-
-def _fact(value: str, name: str, note: str) -> str:
-    return f"<div><dt>{escaped(name)}</dt><dd>{escaped(value)}</dd><dd>{escaped(note)}</dd></div>"
+        yield fact(percent(metrics.validation_accuracy), f"validation {findings.metric}", "of the model")
+        yield fact(short(metrics.params), "parameters", f"{short(metrics.flops)} FLOPs an image")
+    yield fact(lasting(journal.spent), "spent", f"of a budget of {lasting(journal.budget)}")
 
 
 def _bounds(findings: Findings, metrics: Metrics) -> str:

@@ -1,0 +1,66 @@
+"""The page of a run: report.html, one file that needs no network and no other file."""
+
+from blockqnn.diagram.text import escaped
+from blockqnn.report.chart import Chart
+from blockqnn.report.chart_markup import charts_of, library, script
+from blockqnn.report.markup import section
+from blockqnn.report.page_style import STYLE
+from blockqnn.report.rows import RunView
+from blockqnn.report.run_charts import charts
+from blockqnn.report.run_sections.best import best
+from blockqnn.report.run_sections.costs import costs
+from blockqnn.report.run_sections.failures import failures
+from blockqnn.report.run_sections.made import made
+from blockqnn.report.run_sections.summary import summary
+
+# plotly compiles its shaders' code; nothing is loaded from anywhere
+_POLICY = (
+    "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline';"
+    " script-src 'unsafe-inline' 'unsafe-eval'"
+)
+_ROWS = 200  # of the charts by iteration
+
+
+def run_page(run: RunView) -> str:
+    """The whole page, of a run that is finished or not. Reads nothing but the view."""
+    drawn = run_charts(run)
+    moved = [chart for chart in drawn if not chart.name.startswith("against-")]
+    cost = [chart for chart in drawn if chart.name.startswith("against-")]
+    return "\n".join(
+        [
+            "<!DOCTYPE html>",
+            '<html lang="en">',
+            "<head>",
+            '<meta charset="utf-8"/>',
+            '<meta name="viewport" content="width=device-width, initial-scale=1"/>',
+            '<meta name="color-scheme" content="light dark"/>',
+            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"/>',
+            f"<title>{escaped(run.facts.data.name)}: search of a block</title>",
+            f"<style>{STYLE}</style>",
+            "</head>",
+            "<body>",
+            "<main>",
+            summary(run),
+            section("moved", "How it went", [charts_of(moved)]),
+            section("cost", "What accuracy costs", [charts_of(cost)]),
+            best(run),
+            failures(run),
+            costs(run),
+            made(run),
+            "</main>",
+            library(),
+            script(),
+            "</body>",
+            "</html>\n",
+        ]
+    )
+
+
+def run_charts(run: RunView) -> list[Chart]:
+    """Those of the page, and of the live page too."""
+    return charts(
+        sorted(run.entries(), key=lambda entry: entry.trial),
+        run.by_iteration(_ROWS),
+        run.metric,
+        corrected=run.facts.settings.reward.corrects,
+    )
