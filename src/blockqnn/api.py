@@ -12,6 +12,7 @@ from blockqnn.config import checked_seconds, checked_size, given, merged, values
 from blockqnn.config_file import read_settings
 from blockqnn.errors import InputError
 from blockqnn.forking import fork_run
+from blockqnn.place import replace_file
 from blockqnn.plugins import Extensions, named
 from blockqnn.plugins import load as load_plugins
 from blockqnn.report import rows
@@ -56,6 +57,17 @@ class Run:
     def status(self) -> dict[str, Any]:
         """Counts, failures, best and trajectory, as `blockqnn status --json` prints them."""
         return rows.read(self.path).status()
+
+    def report(self, out: str | os.PathLike[str] | None = None) -> Path:
+        """Writes the run's page, one HTML file that needs no network, and gives its path.
+
+        By default report.html in the run's directory.
+        """
+        from blockqnn.report.run_page import run_page
+
+        path = self.path / "report.html" if out is None else Path(out)
+        replace_file(path, run_page(rows.read(self.path)).encode())
+        return path
 
     def _repr_html_(self) -> str:
         """The best blocks, the first one drawn; notebooks look for this name."""

@@ -299,6 +299,28 @@ def top(
 
 
 @app.command()
+def report(
+    run: Path,
+    out: Annotated[Path | None, typer.Option(help="FILE.html; default: report.html in the run.")] = None,
+) -> None:
+    """Write a run's page: curves, best blocks, failures, costs, in one HTML file."""
+    from blockqnn import api
+
+    print(f"{api.Run(run).report(out)}: open it in a browser; it needs no network")
+
+
+@app.command()
+def dashboard(
+    runs: Annotated[list[Path], typer.Argument(help="Run directories.", metavar="RUN...")],
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: a free one.")] = 8765,
+) -> None:
+    """A live page of one or several runs, on this machine only; it reads and changes nothing."""
+    from blockqnn.dashboard.serve import serve
+
+    serve(runs, port)
+
+
+@app.command()
 def show(
     target: Annotated[str, typer.Argument(metavar="CODE|NAME|RUN[:TRIAL]")],
     skeleton: SkeletonName = None,

@@ -25,6 +25,7 @@ LAYERS = (
     ("network", "evaluation", "runtime", "tables"),
     ("journal",),
     ("report", "export"),
+    ("dashboard",),
     ("setup",),
     ("forking", "searching"),
     ("training",),

@@ -38,7 +38,7 @@ class Chart(NamedTuple):
     logarithmic: bool = False  # the horizontal axis
     right: str = ""  # what the axis at the right counts
     spans: tuple[Span, ...] = ()
-    low: float | None = None  # where the vertical axis begins at first; None: below all points
+    seen: tuple[float, float] | None = None  # of the vertical axis at first; None: all of it
 
 
 def plotted(chart: Chart) -> dict[str, Any]:
@@ -71,8 +71,8 @@ def plotted(chart: Chart) -> dict[str, Any]:
         }
         for span in chart.spans
     ]
-    if chart.low is not None:
-        layout["yaxis"]["range"] = [chart.low, None]
+    if chart.seen:
+        layout["yaxis"]["range"] = list(chart.seen)
     layout["showlegend"] = len(chart.traces) > 1
     return {"data": [_trace(trace) for trace in chart.traces], "layout": layout}
 

@@ -36,7 +36,7 @@ def values(content: Any) -> str:
 
 def script() -> str:
     """Draws the charts, sorts tables, copies codes."""
-    return f"<script>{text('charts.js')}</script>"
+    return f"<script>{text('blockqnn.report', 'charts.js')}</script>"
 
 
 def library() -> str:
@@ -51,6 +51,6 @@ def plotly() -> str:
 
 
 @cache
-def text(name: str) -> str:
-    """A script of ours."""
-    return (files("blockqnn.report") / name).read_text(encoding="utf-8")
+def text(room: str, name: str) -> str:
+    """A script of ours, which lies in that room."""
+    return (files(room) / name).read_text(encoding="utf-8")

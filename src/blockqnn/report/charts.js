@@ -98,8 +98,12 @@ const blockqnn = (() => {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     for (const [place, figure] of drawn) draw(place, figure);
   });
-  document.querySelectorAll("figure.chart:has(script)").forEach(drawWhenSeen);
-  document.querySelectorAll("table.sortable").forEach(sortable);
-  document.querySelectorAll("code.block").forEach(copyable);
-  return { draw };
+  function prepare(place) {
+    place.querySelectorAll("figure.chart:has(script)").forEach(drawWhenSeen);
+    place.querySelectorAll("table.sortable").forEach(sortable);
+    place.querySelectorAll("code.block").forEach(copyable);
+  }
+
+  prepare(document);
+  return { draw, prepare };
 })();

@@ -33,7 +33,14 @@ class BlockCode(NamedTuple):
     text: str
 
 
-Cell = str | Bar | Sized | BlockCode
+class Link(NamedTuple):
+    """To another page."""
+
+    text: str
+    href: str
+
+
+Cell = str | Bar | Sized | BlockCode | Link
 
 
 class Line(NamedTuple):
@@ -143,4 +150,6 @@ def _cell(cell: Cell) -> str:
         return f'<span class="bar" style="width:{width:.1f}%"></span>'
     if isinstance(cell, BlockCode):
         return f'<code class="block">{escaped(cell.text)}</code>'
+    if isinstance(cell, Link):
+        return f'<a href="{escaped(cell.href)}">{escaped(cell.text)}</a>'
     return escaped(cell.text if isinstance(cell, Sized) else cell)

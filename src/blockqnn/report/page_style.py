@@ -23,6 +23,7 @@ h1 { font-size: 1.7rem; line-height: 1.25; margin: 0 0 0.25rem; overflow-wrap: a
 h2 { font-size: 1.2rem; margin: 0 0 0.6rem; }
 h3 { font-size: 1rem; margin: 1.6rem 0 0.5rem; }
 section { margin-top: 2.4rem; padding-top: 1.6rem; border-top: 1px solid var(--line); }
+a { color: var(--accent); }
 p, ul { margin: 0 0 0.8rem; overflow-wrap: anywhere; }
 ul { padding-left: 1.2rem; }
 .muted { color: var(--muted); }
@@ -65,6 +66,15 @@ figcaption { font-size: 0.82rem; line-height: 1.4; color: var(--muted); max-widt
 figcaption { overflow-wrap: anywhere; }
 svg { display: block; height: auto; max-width: 100%; }
 .bq, .bq-matrix { max-width: max(100%, 30rem); }
+.skip { position: absolute; left: -100rem; }
+.skip:focus { left: 0.5rem; top: 0.5rem; background: var(--paper); padding: 0.4rem 0.8rem; }
+progress { width: 100%; height: 0.6rem; accent-color: var(--accent); }
+#trials-section button, select {
+  border: 1px solid var(--line); border-radius: 6px; padding: 0.25rem 0.7rem; font: inherit;
+  color: var(--ink); background: var(--faint);
+}
+#trials td button { border: 0; padding: 0; background: none; color: var(--accent); }
+#trials td.code { white-space: nowrap; }
 .chart { margin: 1.2rem 0 1.8rem; }
 .chart h3 { margin: 0 0 0.2rem; }
 .plot { min-height: 320px; }

@@ -152,9 +152,17 @@ class RunView:
         if self.budget is not None:
             return self.budget.share >= 1
         assert self.planned is not None
-        by_trials = self.facts.settings.plan.count == "trials"
-        done = len(self.fold.trials) if by_trials else self.fold.evaluated(self.fold.trials)
-        return done >= self.planned and not self.fold.unfinished()
+        return self.done >= self.planned and not self.fold.unfinished()
+
+    @property
+    def done(self) -> int:
+        """What counts of the plan so far: finished trials, or evaluations."""
+        return self.counts()["finished" if self.facts.settings.plan.count == "trials" else "evaluated"]
+
+    @property
+    def learns(self) -> bool:
+        """Whether its steps are random with a probability that falls, epsilon."""
+        return self.facts.settings.strategy not in ("random", "evolution", "local-search")
 
     def seconds_left(self) -> float | None:
         """What is left of a budget, else a guess from the pace of the workers seen so far.
@@ -183,9 +191,10 @@ class RunView:
         """How the search moved: at most `rows` rows, each over as many iterations."""
         count = self.fold.complete_iterations()
         group = max(1, -(-count // rows))
-        return [self._row(first, min(count, first + group)) for first in range(0, count, group)]
+        return [self.row(first, min(count, first + group)) for first in range(0, count, group)]
 
-    def _row(self, first: int, end: int) -> IterationRow:
+    def row(self, first: int, end: int) -> IterationRow:
+        """The iterations from `first` to before `end`, all of which have their outcomes."""
         trials = [t for iteration in self.fold.iterations[first:end] for t in iteration]
         lengths = [len(self.facts.block(t.code).layers) for t in trials]
         dropped = sum(t.redrawn for t in trials)

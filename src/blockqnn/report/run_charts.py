@@ -13,16 +13,22 @@ _RANDOM = 0.999  # epsilon from which on every step is random
 
 
 def charts(
-    entries: Sequence[Entry], rows: Sequence[IterationRow], metric: str, *, corrected: bool
+    entries: Sequence[Entry],
+    rows: Sequence[IterationRow],
+    metric: str,
+    *,
+    corrected: bool,
+    learns: bool,
 ) -> list[Chart]:
     """Of the evaluated trials in order of their numbers, and the iterations, one each or grouped.
 
-    `corrected`: the reward is not the accuracy.
+    `corrected`: the reward is not the accuracy. `learns`: the strategy has an epsilon.
     """
     drawn = [by_trial(entries, metric)]
     if corrected:
         drawn.append(by_trial(entries, metric, reward=True))
-    drawn += [by_iteration(rows, metric, corrected=corrected), lengths(rows)]
+    drawn.append(by_iteration(rows, metric, corrected=corrected, learns=learns))
+    drawn.append(lengths(rows, learns=learns))
     timed = any(entry.latency for entry in entries)
     drawn += [against_cost(entries, metric, c) for c in ("flops", "params", *["latency"] * timed)]
     return drawn
@@ -51,30 +57,31 @@ def by_trial(entries: Sequence[Entry], metric: str, *, reward: bool = False) -> 
             Trace("best so far", numbers, best, "step"),
         ),
         told,
-        low=_low(values),
+        seen=_seen(values),
     )
 
 
-def by_iteration(rows: Sequence[IterationRow], metric: str, *, corrected: bool) -> Chart:
+def by_iteration(rows: Sequence[IterationRow], metric: str, *, corrected: bool, learns: bool) -> Chart:
     """Means over the trials of each iteration, and epsilon; the random phase is marked (Fig. 8)."""
     at = [row.last for row in rows]
     traces = [Trace(f"mean {metric}, %", at, [row.accuracy for row in rows])]
     if corrected:
         traces.append(Trace("mean reward", at, [row.reward for row in rows]))
-    traces.append(Trace("epsilon", at, [row.epsilon for row in rows], "step", right=True))
+    if learns:
+        traces.append(Trace("epsilon", at, [row.epsilon for row in rows], "step", right=True))
     return Chart(
         "by-iteration",
         "How the search moved",
         "iteration",
         f"mean validation {metric}, %",
         tuple(traces),
-        _moved(rows),
-        right="epsilon",
-        spans=_random_phase(rows),
+        _moved(rows, learns=learns),
+        right="epsilon" if learns else "",
+        spans=_random_phase(rows) if learns else (),
     )
 
 
-def lengths(rows: Sequence[IterationRow]) -> Chart:
+def lengths(rows: Sequence[IterationRow], *, learns: bool) -> Chart:
     """Operations a block, and which share of the trials were networks already known."""
     at = [row.last for row in rows]
     return Chart(
@@ -91,7 +98,7 @@ def lengths(rows: Sequence[IterationRow]) -> Chart:
         if rows
         else "No finished iteration yet.",
         right="repeats, %",
-        spans=_random_phase(rows),
+        spans=_random_phase(rows) if learns else (),
     )
 
 
@@ -130,14 +137,14 @@ def against_cost(entries: Sequence[Entry], metric: str, cost: str) -> Chart:
         tuple(traces),
         told + _below([entry.accuracy for entry in known]),
         logarithmic=True,
-        low=_low([entry.accuracy for entry in known]),
+        seen=_seen([entry.accuracy for entry in known]),
     )
 
 
-def _low(values: Sequence[float]) -> float | None:
-    """Where the axis begins, so that what is far below the others does not press them together.
+def _seen(values: Sequence[float]) -> tuple[float, float] | None:
+    """What the axis shows at first, so that what is far below the others does not press them together.
 
-    None where nothing is: where the lowest tenth spans less than half of the whole range.
+    None where nothing is: the lowest tenth spans less than half of the whole range.
     """
     if len(values) < _OUTLIERS_OF:
         return None
@@ -145,12 +152,13 @@ def _low(values: Sequence[float]) -> float | None:
     tenth, lowest, highest = ordered[len(ordered) // 10], ordered[0], ordered[-1]
     if tenth - lowest < (highest - lowest) / 2:
         return None
-    return tenth - (highest - tenth) / 4
+    near = highest - tenth
+    return tenth - near / 4, highest + near / 10
 
 
 def _below(values: Sequence[float]) -> str:
-    low = _low(values)
-    count = 0 if low is None else sum(value < low for value in values)
+    seen = _seen(values)
+    count = sum(value < seen[0] for value in values) if seen else 0
     return f" {count} lower ones are out of sight until you double-click." if count else ""
 
 
@@ -168,12 +176,10 @@ def _random_phase(rows: Sequence[IterationRow]) -> tuple[Span, ...]:
     return (Span(random[0].first, random[-1].last, "random"),) if random else ()
 
 
-def _moved(rows: Sequence[IterationRow]) -> str:
+def _moved(rows: Sequence[IterationRow], *, learns: bool) -> str:
     known = [row for row in rows if row.accuracy is not None]
     if not known:
         return "No finished iteration yet."
     first, last = known[0], known[-1]
-    return (
-        f"The mean of an iteration was {first.accuracy:.2f} % at epsilon {first.epsilon:.2f} and is"
-        f" {last.accuracy:.2f} % at epsilon {last.epsilon:.2f}."
-    )
+    at = [f" at epsilon {row.epsilon:.2f}" if learns else "" for row in (first, last)]
+    return f"The mean of an iteration was {first.accuracy:.2f} %{at[0]} and is {last.accuracy:.2f} %{at[1]}."

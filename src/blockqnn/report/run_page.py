@@ -1,11 +1,13 @@
 """The page of a run: report.html, one file that needs no network and no other file."""
 
+from collections.abc import Sequence
+
 from blockqnn.diagram.text import escaped
 from blockqnn.report.chart import Chart
 from blockqnn.report.chart_markup import charts_of, library, script
 from blockqnn.report.markup import section
 from blockqnn.report.page_style import STYLE
-from blockqnn.report.rows import RunView
+from blockqnn.report.rows import IterationRow, RunView
 from blockqnn.report.run_charts import charts
 from blockqnn.report.run_sections.best import best
 from blockqnn.report.run_sections.costs import costs
@@ -56,11 +58,12 @@ def run_page(run: RunView) -> str:
     )
 
 
-def run_charts(run: RunView) -> list[Chart]:
-    """Those of the page, and of the live page too."""
+def run_charts(run: RunView, rows: Sequence[IterationRow] | None = None) -> list[Chart]:
+    """Those of the page, and of the live page, which knows the rows by iteration."""
     return charts(
         sorted(run.entries(), key=lambda entry: entry.trial),
-        run.by_iteration(_ROWS),
+        run.by_iteration(_ROWS) if rows is None else rows,
         run.metric,
         corrected=run.facts.settings.reward.corrects,
+        learns=run.learns,
     )

@@ -66,6 +66,10 @@ class Fold:
         number = trial.number if trial.repeat_of is None else trial.repeat_of
         return self._results.get(number)
 
+    def has(self, number: int) -> bool:
+        """Whether the trial has a result of its own."""
+        return number in self._results
+
     def unfinished(self) -> list[Trial]:
         """Trials that need an evaluation of their own and have no outcome, in order."""
         return [t for t in self.trials if t.repeat_of is None and t.number not in self._results]

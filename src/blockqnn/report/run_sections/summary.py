@@ -35,7 +35,6 @@ def summary(run: RunView) -> str:
 
 def _numbers(run: RunView) -> Iterator[str]:
     best = next(iter(run.entries()), None)
-    trials = run.counts()
     if best:
         yield fact(
             percent(best.accuracy, 2), f"validation {run.metric}", f"trial {best.trial}, best by reward"
@@ -43,8 +42,9 @@ def _numbers(run: RunView) -> Iterator[str]:
         yield fact(short(best.params), "parameters", f"{short(best.flops)} FLOPs an image")
     else:
         yield fact(NONE, f"validation {run.metric}", "nothing measured yet")
+    unit = run.facts.settings.plan.count
     planned = "" if run.planned is None else f" of {run.planned:,}"
-    yield fact(f"{trials['finished']:,}", "trials", f"finished{planned}")
+    yield fact(f"{run.done:,}", unit, f"done{planned}")
     yield fact(lasting(run.seconds), "training", "summed over the workers")
 
 
