@@ -13,7 +13,7 @@ from blockqnn.runtime.pace import shares, spent_seconds
 from blockqnn.runtime.store import Store, is_searched
 
 T = TypeVar("T")
-_PIECE = 1000  # rows a read: a writer waits for no longer read
+_PIECE = 250  # rows a read: a writer waits for no longer read
 _ROWS = 200  # of the charts by iteration
 
 

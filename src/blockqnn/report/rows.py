@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -92,6 +93,10 @@ class RunView:
 
     def entries(self) -> list[Entry]:
         """Evaluated trials by reward, the lowest number first among equals."""
+        return list(self._entries)
+
+    @cached_property
+    def _entries(self) -> list[Entry]:
         rows = []
         for trial, reward in zip(self.fold.trials, self.rewards, strict=True):
             outcome = self.fold.outcome(trial)
@@ -111,7 +116,7 @@ class RunView:
         best = self.entries()[:1]
         return {
             "trials": {"planned": self.planned, **self.counts()},
-            "failures": dict(self._failures()),
+            "failures": dict(self._failures),
             "budget": self.budget and {**vars(self.budget), "share": self.budget.share},
             "best": best[0].told() if best else None,
             "warnings": list(self.facts.data.warnings),
@@ -121,7 +126,7 @@ class RunView:
 
     def counts(self) -> dict[str, int]:
         """Trials by what became of them."""
-        fold, failed = self.fold, self._failures().total()
+        fold, failed = self.fold, self._failures.total()
         return {
             "finished": len(fold.arrived) + fold.reused,
             "evaluated": len(fold.arrived) - failed,
@@ -131,6 +136,7 @@ class RunView:
             "running": len(fold.unfinished()),
         }
 
+    @cached_property
     def _failures(self) -> Counter[str]:
         own = (self.fold.outcome(self.fold.trials[number]) for number in sorted(self.fold.arrived))
         return Counter(o.kind for o in own if isinstance(o, Failure))

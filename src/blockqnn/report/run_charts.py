@@ -182,4 +182,5 @@ def _moved(rows: Sequence[IterationRow], *, learns: bool) -> str:
         return "No finished iteration yet."
     first, last = known[0], known[-1]
     at = [f" at epsilon {row.epsilon:.2f}" if learns else "" for row in (first, last)]
-    return f"The mean of an iteration was {first.accuracy:.2f} %{at[0]} and is {last.accuracy:.2f} %{at[1]}."
+    began = f"The mean of an iteration was {first.accuracy:.2f} %{at[0]}"
+    return f"{began} and is {last.accuracy:.2f} %{at[1]}."

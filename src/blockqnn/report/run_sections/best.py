@@ -1,5 +1,7 @@
 """The best blocks of a run: drawn, and as a table to be sorted, with codes to copy."""
 
+from functools import lru_cache
+
 from blockqnn.diagram.svg import picture
 from blockqnn.report.histogram import short
 from blockqnn.report.markup import (
@@ -15,7 +17,7 @@ from blockqnn.report.markup import (
 )
 from blockqnn.report.rows import Entry, RunView
 from blockqnn.report.sections.wording import percent
-from blockqnn.space.code import figure
+from blockqnn.space.code import Block, figure
 
 _DRAWN, _LISTED = 3, 100
 
@@ -27,7 +29,7 @@ def best(run: RunView) -> str:
     corrected = ", corrected by cost" if run.facts.settings.reward.corrects else ""
     drawn = [
         (
-            picture(figure(run.facts.block(e.code))),
+            _picture(run.facts.block(e.code)),
             f"Trial {e.trial}: {percent(e.accuracy, 2)}, reward {e.reward:.2f}, {e.params:,} parameters,"
             f" {short(e.flops)} FLOPs",
         )
@@ -39,6 +41,11 @@ def best(run: RunView) -> str:
         " Train one fully with blockqnn train RUN:TRIAL."
     )
     return section("best", "The best blocks", [paragraph(told), pictures(drawn), _table(run, entries)])
+
+
+@lru_cache(maxsize=64)  # the live page shows the same ones again and again
+def _picture(block: Block) -> str:
+    return picture(figure(block))
 
 
 def _table(run: RunView, entries: list[Entry]) -> str:
