@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from blockqnn.quantity import duration
 from blockqnn.report.live import LiveLine
+from blockqnn.runtime.energy import Meter
 from blockqnn.runtime.facts import RunFacts, problem_of, strategy_of
 from blockqnn.runtime.lazy import LazyExecutor
 from blockqnn.runtime.pace import pace_of
@@ -34,7 +35,7 @@ def go_on(
         line.note(f"run {store.directory}: {_summary(facts)}")
         for text in () if data_known else _remarks(facts):
             line.note(text)
-    executor = LazyExecutor(lambda: _executor(facts))
+    executor, meter = LazyExecutor(lambda: _executor(facts)), Meter(facts.device)
     try:
         search(
             problem,
@@ -47,6 +48,10 @@ def go_on(
             source=facts.settings.source or "",
             report=report or line or (lambda _: None),
         )
+        store.add(events=meter.passed())
+    except KeyboardInterrupt:
+        store.add(events=meter.passed())
+        raise
     finally:
         executor.close()
         if line:

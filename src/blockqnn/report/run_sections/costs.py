@@ -43,4 +43,5 @@ def _told(run: RunView, spent: Cost) -> Iterator[str]:
     if (energy := run.energy) is None:
         yield "Energy: this device does not tell what it consumed."
     else:
-        yield f"Energy: {energy / 3.6e6:.3g} kWh, as the devices told it."
+        told = "as the devices told it; sessions that were killed are not in it"
+        yield f"Energy: {energy / 3.6e6:.3g} kWh, {told}."
