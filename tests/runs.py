@@ -1,10 +1,13 @@
 """Runs for tests: settings that train in milliseconds, and facts for stores written by hand."""
 
+from collections.abc import Callable
 from typing import Any
 
+from blockqnn import Callback
 from blockqnn.config import resolve
 from blockqnn.network.plan import Image, Skeleton
 from blockqnn.runtime.facts import DataFacts, RunFacts
+from blockqnn.runtime.search import Progress
 
 # On the digits, with some failures (`no_learning`) and repeats.
 TINY: dict[str, Any] = {
@@ -34,3 +37,13 @@ def pretended(preset: str, changes: dict[str, Any]) -> RunFacts:
         chance=10.0,
     )
     return RunFacts(version="", settings=resolve(preset, changes), data=data, device="cpu")
+
+
+class Changed(Callback):
+    """Calls a function after each change of a search."""
+
+    def __init__(self, call: Callable[[Progress], None]) -> None:
+        self._call = call
+
+    def changed(self, progress: Progress) -> None:
+        self._call(progress)
