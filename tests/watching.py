@@ -1,6 +1,7 @@
 """Searches that train nothing, and a callback that remembers what it is called with."""
 
 from collections.abc import Sequence
+from itertools import count
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -15,7 +16,7 @@ from blockqnn.runtime.store import Store, is_run
 from blockqnn.searching import go_on
 from blockqnn.seeds import generator
 from blockqnn.setup import OpenRun
-from runs import pretended
+from runs import Changed, pretended
 from simulated import outcome
 
 SETTINGS: dict[str, Any] = {
@@ -87,6 +88,17 @@ class Remembers(Callback):
 
     def ended(self, status):
         self._call("ended", status)
+
+
+def interrupt_every(changes: int) -> Callback:
+    """Ctrl-C at every so manyth change of the search."""
+    number = count(1)
+
+    def interrupt(_: Any) -> None:
+        if next(number) % changes == 0:
+            raise KeyboardInterrupt
+
+    return Changed(interrupt)
 
 
 def session(

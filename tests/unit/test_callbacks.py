@@ -13,7 +13,7 @@ from blockqnn.records import Failure, Measurement
 from blockqnn.report.rows import read
 from blockqnn.runtime.fold import Fold
 from runs import TINY
-from watching import Remembers, Untidy, session
+from watching import Remembers, Untidy, interrupt_every, session
 
 METHODS = "begun", "told", "iteration", "changed", "ended"
 
@@ -116,24 +116,14 @@ def test_a_callback_needs_to_define_nothing(tmp_path, undisturbed, capsys):
 # Sessions
 
 
-def interrupt_every(calls, method="changed"):
-    """Ctrl-C at every so manyth call of a method."""
-    number = count(1)
-
-    def also(name, *_):
-        if name == method and next(number) % calls == 0:
-            raise KeyboardInterrupt
-
-    return also
-
-
 @pytest.mark.parametrize("calls", [3, 5, 7])
 def test_what_earlier_sessions_told_is_not_told_again(tmp_path, undisturbed, calls):
     sessions = []
     for seed in range(40):
-        sessions.append(Remembers(interrupt_every(calls)))
+        sessions.append(Remembers())
+        watched = [sessions[-1], interrupt_every(calls)]
         try:
-            session(tmp_path / "run", [sessions[-1]], Untidy(seed))
+            session(tmp_path / "run", watched, Untidy(seed))
         except KeyboardInterrupt:
             continue
         break
