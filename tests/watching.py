@@ -22,6 +22,7 @@ from simulated import outcome
 SETTINGS: dict[str, Any] = {
     "space": {"max_layers": 3},
     "agent": {"walks": 1},
+    "reward": {"mu": 1.0, "rho": -8.0, "density": "raw"},  # a repeat may have another than its first
     "plan": {"trials": 40, "iteration": 8, "seed": 1},
 }
 
@@ -102,10 +103,10 @@ def interrupt_every(changes: int) -> Callback:
 
 
 def session(
-    directory: Path, callbacks: Sequence[Callback] = (), executor: Any = None, trials: int = 40
+    directory: Path, callbacks: Sequence[Callback] = (), executor: Any = None, **plan: Any
 ) -> Any:
     """The search in the directory from wherever it stands to its end; its executor."""
-    changes = {**SETTINGS, "plan": {**SETTINGS["plan"], "trials": trials}}
+    changes = {**SETTINGS, "plan": {**SETTINGS["plan"], **plan}}
     facts: RunFacts = pretended("demo", changes)
     assert facts.settings == resolve("demo", changes)
     if is_run(directory):

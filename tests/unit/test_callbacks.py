@@ -1,6 +1,7 @@
 """What callbacks are told: each trial once, in order; and that nothing they do changes the search."""
 
 import random
+import time
 from itertools import count
 
 import numpy as np
@@ -84,6 +85,21 @@ def test_what_is_told_is_what_readers_see(tmp_path):
     assert [row for (row,) in watcher.of("iteration")] == run.by_iteration(5)
     assert len(run.by_iteration(5)) == 5
     assert watcher.of("ended") == [(run.status(),)]
+
+
+def test_iterations_of_a_budget_have_the_epsilon_at_which_they_began(tmp_path):
+    """Which follows the clock, so only the store knows it."""
+
+    class Slow(Untidy):
+        def wait(self, timeout=None):
+            time.sleep(0.02)
+            return super().wait(timeout)
+
+    watcher = Remembers()
+    session(tmp_path / "run", [watcher], Slow(0), trials=None, budget=1.5)
+    rows = [row for (row,) in watcher.of("iteration")]
+    assert rows == read(tmp_path / "run").by_iteration(1000)
+    assert len({row.epsilon for row in rows}) > 1
 
 
 def test_the_order_of_the_calls(tmp_path):

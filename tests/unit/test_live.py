@@ -1,7 +1,6 @@
 """The live line: what it counts, when it prints, and how it guesses the time that is left."""
 
 from io import StringIO
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,11 +10,9 @@ from blockqnn.callbacks.dispatch import Dispatch
 from blockqnn.callbacks.live import LiveLine
 from blockqnn.quantity import duration
 from blockqnn.records import Failure, Measurement, Observation, Result, Trial
-from blockqnn.report.rows import RunView
-from blockqnn.runtime.facts import problem_of, strategy_of
 from blockqnn.runtime.fold import Fold
 from blockqnn.runtime.search import Progress
-from runs import facts
+from runs import facts, view_of
 
 REPEATS = {3: 0, 6: 1}  # trial: the earliest with its key
 
@@ -77,21 +74,8 @@ def progress(fold, running=2):
 def line(stream, planned=8, before=None, **changes):
     """A live line that a search would call; `before` are the trials of earlier sessions."""
     run = facts(plan={"trials": planned, "iteration": 4}, **changes)
-    problem, fold = problem_of(run), before or Fold()
-    outcomes = [(trial, fold.outcome(trial)) for trial in fold.trials]
-    view = RunView(
-        directory=Path("run"),
-        facts=run,
-        plans=((0, run.settings.plan),),
-        shares=(),
-        spent=0.0,
-        fold=fold,
-        rewards=tuple(outcome and problem.reward(trial, outcome) for trial, outcome in outcomes),
-        seconds=0.0,
-        strategy=strategy_of(run.settings, problem),
-    )
     shown = LiveLine(stream)
-    dispatch = Dispatch([shown], view, lambda: [], shown.note)
+    dispatch = Dispatch([shown], view_of(run, before), lambda: [], shown.note)
     dispatch.begin()
     return shown, dispatch
 
@@ -147,6 +131,14 @@ def test_time_left_counts_what_finished_since_the_resume(clock):
         "? left",  # five were there before
         "2 min left",  # three in 30 s, so twelve more in 120 s
     ]
+
+
+def test_the_best_and_the_failed_of_earlier_sessions_count(clock):  # noqa: ARG001
+    stream, fold = StringIO(), asked(4)
+    told(fold, {0: 60.0, 1: None, 2: 50.0})
+    _, report = line(stream, before=fold)
+    report(progress(fold))
+    assert "1 failed  2 running  best 60.00 % (reward 60.00)" in stream.getvalue()
 
 
 def test_time_left_follows_the_rate(clock):

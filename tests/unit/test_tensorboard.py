@@ -10,8 +10,9 @@ from tensorboard.backend.event_processing.event_file_loader import LegacyEventFi
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
 from blockqnn import InputError, TensorBoard
-from blockqnn.records import Latency, Measurement
+from blockqnn.records import Latency, Measurement, Trial
 from blockqnn.report.rows import read
+from runs import facts, view_of
 from watching import Remembers, Untidy, interrupt_every, session
 
 
@@ -118,6 +119,22 @@ def test_what_is_written_can_be_read_while_the_search_runs(tmp_path):
     assert len(looks) == len(watcher.of("changed")) > 10  # it was not left out
 
 
+def test_a_repeat_is_no_better_block(tmp_path):
+    """As everywhere, the best is an evaluated trial; a repeat of a denser code may earn more."""
+    board = TensorBoard(tmp_path / "board")
+    board.begun(view_of(facts()))
+    values = {"iteration": 0, "key": "k"}
+    first = Trial(number=0, code="(1,1,3,0,0)", **values)
+    repeat = Trial(number=1, code="(1,4,0,0,0) (2,1,3,1,0)", repeat_of=0, **values)
+    for trial, reward in ((first, 50.0), (repeat, 60.0)):
+        board.told(trial, Measurement(accuracy=50.0, flops=1, params=1), reward)
+    board.ended({})
+    scalars, texts = shown(tmp_path / "board")
+    assert scalars["trial/reward"] == [(0, 50.0), (1, 60.0)]
+    assert scalars["best/reward"] == [(0, 50.0), (1, 50.0)]
+    assert texts == {"best/code": [(0, "(1,1,3,0,0)")]}
+
+
 def test_latency_is_there_where_it_was_measured(tmp_path):
     class Timed(Untidy):
         def wait(self, timeout=None):
@@ -144,15 +161,9 @@ import sys
 from pathlib import Path
 sys.path[:0] = {[path for path in sys.path if path]!r}
 from blockqnn import TensorBoard
-from blockqnn.report.rows import RunView
-from blockqnn.runtime.facts import problem_of, strategy_of
-from blockqnn.runtime.fold import Fold
-from runs import facts
-run = facts()
-strategy = strategy_of(run.settings, problem_of(run))
-view = RunView(Path("run"), run, ((0, run.settings.plan),), (), 0.0, Fold(), (), 0.0, strategy)
+from runs import facts, view_of
 board = TensorBoard({str(tmp_path / "board")!r})
-board.begun(view)
+board.begun(view_of(facts()))
 board._text("best/code", 0, "(1,1,3,0,0)")
 board.ended({{}})
 print([name for name in ("torch", "tensorflow") if name in sys.modules])
