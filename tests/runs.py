@@ -1,10 +1,16 @@
 """Runs for tests: settings that train in milliseconds, and facts for stores written by hand."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from blockqnn import Callback
 from blockqnn.config import resolve
 from blockqnn.network.plan import Image, Skeleton
-from blockqnn.runtime.facts import DataFacts, RunFacts
+from blockqnn.report.rows import RunView
+from blockqnn.runtime.facts import DataFacts, RunFacts, problem_of, strategy_of
+from blockqnn.runtime.fold import Fold
+from blockqnn.runtime.search import Progress
 
 # On the digits, with some failures (`no_learning`) and repeats.
 TINY: dict[str, Any] = {
@@ -34,3 +40,30 @@ def pretended(preset: str, changes: dict[str, Any]) -> RunFacts:
         chance=10.0,
     )
     return RunFacts(version="", settings=resolve(preset, changes), data=data, device="cpu")
+
+
+def view_of(run: RunFacts, fold: Fold | None = None) -> RunView:
+    """A run as its store would tell it, with these trials."""
+    problem, fold = problem_of(run), fold or Fold()
+    outcomes = [(trial, fold.outcome(trial)) for trial in fold.trials]
+    return RunView(
+        directory=Path("run"),
+        facts=run,
+        plans=((0, run.settings.plan),),
+        shares=(),
+        spent=0.0,
+        fold=fold,
+        rewards=tuple(outcome and problem.reward(trial, outcome) for trial, outcome in outcomes),
+        seconds=0.0,
+        strategy=strategy_of(run.settings, problem),
+    )
+
+
+class Changed(Callback):
+    """Calls a function after each change of a search."""
+
+    def __init__(self, call: Callable[[Progress], None]) -> None:
+        self._call = call
+
+    def changed(self, progress: Progress) -> None:
+        self._call(progress)

@@ -7,6 +7,8 @@ from blockqnn.version import VERSION as __version__
 
 if TYPE_CHECKING:
     from blockqnn.api import Run, auto, fork, load, search, train
+    from blockqnn.callbacks.callback import Callback
+    from blockqnn.callbacks.tensorboard import TensorBoard
     from blockqnn.errors import InputError
     from blockqnn.space.code import Block, parse
     from blockqnn.space.operation import Operation
@@ -14,9 +16,11 @@ if TYPE_CHECKING:
 # Imported at first use, so that `import blockqnn` and `blockqnn --help` answer at once.
 _WHERE = {
     "Block": "blockqnn.space.code",
+    "Callback": "blockqnn.callbacks.callback",
     "InputError": "blockqnn.errors",
     "Operation": "blockqnn.space.operation",
     "Run": "blockqnn.api",
+    "TensorBoard": "blockqnn.callbacks.tensorboard",
     "auto": "blockqnn.api",
     "fork": "blockqnn.api",
     "load": "blockqnn.api",
@@ -26,9 +30,11 @@ _WHERE = {
 }
 __all__ = [
     "Block",
+    "Callback",
     "InputError",
     "Operation",
     "Run",
+    "TensorBoard",
     "__version__",
     "auto",
     "fork",

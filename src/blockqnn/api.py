@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blockqnn.callbacks.callback import Callback
 from blockqnn.config import checked_seconds, checked_size, given, merged, values_of
 from blockqnn.config_file import read_settings
 from blockqnn.errors import InputError
@@ -22,7 +23,6 @@ from blockqnn.report.survey import Survey
 from blockqnn.report.survey import survey as make_survey
 from blockqnn.report.target import Target, best_of, find
 from blockqnn.runtime.facts import RunFacts
-from blockqnn.runtime.search import Progress
 from blockqnn.runtime.store import is_run
 from blockqnn.searching import go_on
 from blockqnn.setup import create_run, new_facts, reopen_run
@@ -101,7 +101,7 @@ def search(
     max_flops: int | str | None = None,
     max_latency: float | str | None = None,
     source: str | os.PathLike[str] | None = None,
-    report: Callable[[Progress], None] | None = None,
+    callbacks: Sequence[Callback] = (),
     live: bool = False,
 ) -> Run:
     """Searches a block for the data, or goes on with the run in the directory `run`.
@@ -114,7 +114,8 @@ def search(
     same protocol whose measurements count as evaluations. `plugins` are files of yours with
     operations, strategies or evaluators; their code is run here and in the workers. On resume what is
     left out is taken from the run, but plugins must be named again; only workers, executor, device
-    (of the same kind) and trials or budget (upwards) may differ.
+    (of the same kind) and trials or budget (upwards) may differ. `callbacks` are told how the search
+    goes; they change nothing of it.
 
     Raises InputError for a user's mistake, NoWorkerLeft when no worker can go on. After
     KeyboardInterrupt the run can be resumed.
@@ -142,7 +143,7 @@ def search(
         opened = create_run(None if run is None else Path(run), preset, changes, plugins)
     with opened.store as store:
         try:
-            go_on(opened, begun, report, live)
+            go_on(opened, begun, callbacks, live)
         except KeyboardInterrupt:
             again = ["search", "--run", str(store.directory)]
             for plugin in opened.facts.settings.plugins:
@@ -234,6 +235,7 @@ def auto(
     max_params: int | str | None = None,
     max_flops: int | str | None = None,
     say: Callable[[str], None] | None = None,
+    callbacks: Sequence[Callback] = (),
     live: bool = False,
 ) -> "Model":
     """From images to a model of your own within a budget of time: the whole way, in the directory `out`.
@@ -241,8 +243,9 @@ def auto(
     It looks at known networks first, chooses a recipe, searches a block, selects, trains, tests once,
     exports and reports; from the first look on `out` holds a usable model. `data`, `budget` and
     `settings` as of `search`; the budget is at least a minute. The same call goes on where
-    an earlier one was stopped. `say` takes each line that tells how it goes. Raises InputError for a
-    user's mistake, RuntimeError when nothing is learned; after KeyboardInterrupt it can go on.
+    an earlier one was stopped. `say` takes each line that tells how it goes; `callbacks` watch the
+    search among its stages. Raises InputError for a user's mistake, RuntimeError when nothing is
+    learned; after KeyboardInterrupt it can go on.
     """
     begun = time.monotonic()
     from blockqnn.automatic.command import auto
@@ -265,6 +268,7 @@ def auto(
             command=shlex.join(["blockqnn", *command]),
             begun=begun,
             say=say or (lambda _: None),
+            callbacks=callbacks,
             live=live,
         )
     except KeyboardInterrupt:

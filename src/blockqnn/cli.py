@@ -23,6 +23,7 @@ from blockqnn.errors import InputError
 from blockqnn.version import VERSION
 
 if TYPE_CHECKING:
+    from blockqnn.callbacks.callback import Callback
     from blockqnn.report.rows import Entry, RunView
     from blockqnn.space.code import Block
 
@@ -47,6 +48,10 @@ MaxParams = Annotated[str | None, typer.Option(help="Of the search network, as 2
 MaxFlops = Annotated[str | None, typer.Option(help="Of the search network, one image, as 300M.")]
 Plugins = Annotated[
     list[Path] | None, typer.Option("--plugin", help="FILE.py that the search may run; repeatable.")
+]
+TensorBoardTo = Annotated[
+    Path | None,
+    typer.Option("--tensorboard", help="Also write the search for TensorBoard.", metavar="DIR"),
 ]
 SkeletonName = Annotated[str | None, typer.Option("--skeleton", help="cifar, imagenet or small.")]
 Repeats = Annotated[
@@ -88,6 +93,7 @@ def auto(
     labels: Labels = None,
     max_params: MaxParams = None,
     max_flops: MaxFlops = None,
+    tensorboard: TensorBoardTo = None,
     as_json: Json = False,
 ) -> None:
     """From images to a model of your own: search, select, train, test once, export, report."""
@@ -106,6 +112,7 @@ def auto(
         max_params=max_params,
         max_flops=max_flops,
         say=lambda text: print(text, file=sys.stderr, flush=True),
+        callbacks=_callbacks(tensorboard),
         live=True,
     )
     if as_json:
@@ -146,6 +153,7 @@ def search(
     max_flops: MaxFlops = None,
     max_latency: Annotated[str | None, typer.Option(help="Of one image on this device, as 5ms.")] = None,
     plugin: Plugins = None,
+    tensorboard: TensorBoardTo = None,
     as_json: Json = False,
 ) -> None:
     """Search a block, or go on with the run in --run."""
@@ -172,6 +180,7 @@ def search(
         max_flops=max_flops,
         max_latency=max_latency,
         plugins=plugin or (),
+        callbacks=_callbacks(tensorboard),
         live=True,
     )
     _print_status(found.path, as_json)
@@ -667,6 +676,14 @@ def _numbers(text: str | None, option: str, separator: str, also: str = "") -> t
 
 def _repeats(text: str | None) -> tuple[int, ...] | Literal["auto"] | None:
     return "auto" if text == "auto" else _numbers(text, "--repeats", ",", ", or auto")
+
+
+def _callbacks(tensorboard: Path | None) -> "list[Callback]":
+    if tensorboard is None:
+        return []
+    from blockqnn.callbacks.tensorboard import TensorBoard
+
+    return [TensorBoard(tensorboard)]
 
 
 def _workers(text: str | None) -> int | None:

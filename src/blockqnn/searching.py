@@ -1,15 +1,20 @@
 """A run that goes on: its loop, with the executor, the pace and the live line that its facts ask for."""
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
+from blockqnn.callbacks.callback import Callback
+from blockqnn.callbacks.dispatch import watched
+from blockqnn.callbacks.live import LiveLine
 from blockqnn.quantity import duration
-from blockqnn.report.live import LiveLine
 from blockqnn.runtime.energy import Meter
 from blockqnn.runtime.facts import RunFacts, problem_of, strategy_of
 from blockqnn.runtime.lazy import LazyExecutor
 from blockqnn.runtime.pace import pace_of
-from blockqnn.runtime.search import Executor, Progress, search
+from blockqnn.runtime.search import Executor, search
 from blockqnn.runtime.slots import slots_of
+from blockqnn.runtime.store import Store
 from blockqnn.setup import OpenRun, known_measurements, refuse_changed_data
 
 EVALUATOR = "blockqnn.evaluation.early_stop:make_evaluator"
@@ -18,7 +23,7 @@ EVALUATOR = "blockqnn.evaluation.early_stop:make_evaluator"
 def go_on(
     opened: OpenRun,
     begun: float,
-    report: Callable[[Progress], None] | None,
+    callbacks: Sequence[Callback],
     live: bool,
     *,
     data_known: bool = False,
@@ -30,32 +35,50 @@ def go_on(
     """
     store, facts, extensions = opened
     problem, plan = problem_of(facts, extensions.operations), facts.settings.plan
-    line = LiveLine(facts) if live else None
+    line = LiveLine() if live else None
     if line:
         line.note(f"run {store.directory}: {_summary(facts)}")
         for text in () if data_known else _remarks(facts):
             line.note(text)
-    executor, meter = LazyExecutor(lambda: _executor(facts)), Meter(facts.device)
+        callbacks = [line, *callbacks]
     try:
-        search(
-            problem,
-            strategy_of(facts.settings, problem, extensions.strategies),
-            executor,
-            store,
-            plan,
-            pace=pace_of(plan, store.events(), begun),
-            known=known_measurements(facts),
-            source=facts.settings.source or "",
-            report=report or line or (lambda _: None),
-        )
-        store.add(events=meter.passed())
+        with watched(store, callbacks, line.note if line else _say) as report, _metered(store, facts):
+            executor = LazyExecutor(lambda: _executor(facts))
+            try:
+                search(
+                    problem,
+                    strategy_of(facts.settings, problem, extensions.strategies),
+                    executor,
+                    store,
+                    plan,
+                    pace=pace_of(plan, store.events(), begun),
+                    known=known_measurements(facts),
+                    source=facts.settings.source or "",
+                    report=report,
+                )
+            finally:
+                executor.close()
+    finally:
+        if line:
+            line.close()
+
+
+def _say(text: str) -> None:
+    """A line on standard error; a reader that has gone stops no search."""
+    with suppress(OSError):
+        sys.stderr.write(f"{text}\n")
+
+
+@contextmanager
+def _metered(store: Store, facts: RunFacts) -> Iterator[None]:
+    """Records what the devices consumed meanwhile, also where the user stops it."""
+    meter = Meter(facts.device)
+    try:
+        yield
     except KeyboardInterrupt:
         store.add(events=meter.passed())
         raise
-    finally:
-        executor.close()
-        if line:
-            line.close()
+    store.add(events=meter.passed())
 
 
 def _remarks(facts: RunFacts) -> Iterator[str]:

@@ -12,7 +12,7 @@ from blockqnn.runtime.search import Executor, Progress, search
 from blockqnn.runtime.serial import SerialExecutor
 from blockqnn.runtime.store import Store, is_run
 from faults.evaluators import pretend
-from runs import pretended
+from runs import Changed, pretended
 
 NAP = 0.15  # seconds; several other results are stored meanwhile, so each run has its own order
 
@@ -79,10 +79,11 @@ def pretend_search(directory: str, workers: str, staleness: str, strategy: str =
     else:
         executor = LocalExecutor("faults.evaluators:pretend", {"nap": NAP}, workers=int(workers))
 
-    def tell(progress: Progress) -> None:
-        print(len(progress.fold.trials), len(progress.fold.unfinished()), flush=True)
-
     run_pretended(Path(directory), executor, int(staleness), tell, strategy)
+
+
+def tell(progress: Progress) -> None:
+    print(len(progress.fold.trials), len(progress.fold.unfinished()), flush=True)
 
 
 def train_search(directory: str, workers: str) -> None:
@@ -104,7 +105,7 @@ def train_search(directory: str, workers: str) -> None:
             "space": {"max_params": 60_000},
             "agent": {"walks": 1},
         },
-        report=lambda p: print(len(p.fold.trials), len(p.fold.unfinished()), flush=True),
+        callbacks=[Changed(tell)],
     )
 
 

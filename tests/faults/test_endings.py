@@ -19,7 +19,7 @@ from blockqnn import search
 from blockqnn.api import Interrupted
 from blockqnn.report.rows import read
 from faults.processes import nothing_left
-from runs import TINY
+from runs import TINY, Changed
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="signals and /proc as on Linux"),
@@ -41,7 +41,9 @@ def interrupt(_):
 def begin(directory):
     """A run of which nothing is evaluated yet."""
     with pytest.raises(Interrupted):
-        search("digits", run=directory, preset="small", settings=SETTINGS, report=interrupt)
+        search(
+            "digits", run=directory, preset="small", settings=SETTINGS, callbacks=[Changed(interrupt)]
+        )
     return directory
 
 

@@ -27,7 +27,7 @@ from blockqnn.records import Failure, Measurement
 from blockqnn.report import rows
 from blockqnn.runtime.store import Store
 from blockqnn.setup import known_measurements, new_facts
-from runs import TINY
+from runs import TINY, Changed
 
 BEGIN = """
 import sys
@@ -106,7 +106,7 @@ def test_search_gives_a_run(finished):
 def test_everything_is_known_before_the_first_trial(tmp_path):
     """The store has the resolved settings; the preset is chosen by the data."""
     with pytest.raises(Interrupted):
-        search("digits", run=tmp_path / "run", executor="serial", report=interrupt)
+        search("digits", run=tmp_path / "run", executor="serial", callbacks=[Changed(interrupt)])
     facts = rows.read(tmp_path / "run").facts
     assert facts.settings.preset == "small"
     assert facts.settings.plan.iteration == 8
@@ -135,7 +135,7 @@ def interrupt(_):
 
 def test_a_run_without_a_measurement_has_no_best(tmp_path):
     with pytest.raises(Interrupted) as stopped:
-        tiny(tmp_path / "run", report=interrupt)
+        tiny(tmp_path / "run", callbacks=[Changed(interrupt)])
     run = Run(stopped.value.directory)
     assert (run.best(), run.top()) == (None, [])
     assert run.status()["trials"]["planned"] == 12
@@ -176,7 +176,7 @@ def test_a_script_without_a_main_guard_and_two_workers(finished, tmp_path):
 
 def test_a_main_without_a_file_as_in_a_notebook(finished, tmp_path):
     with pytest.raises(Interrupted):
-        tiny(tmp_path / "run", report=interrupt)
+        tiny(tmp_path / "run", callbacks=[Changed(interrupt)])
     status = python(["-"], GO_ON.format(run=str(tmp_path / "run")))
     assert status | {"seconds": 0} == finished.status() | {"seconds": 0}
 
@@ -242,11 +242,11 @@ def test_an_interrupted_search_goes_on_to_the_same_end(finished, tmp_path):
             raise KeyboardInterrupt
 
     with pytest.raises(Interrupted) as stopped:
-        tiny(tmp_path / "run", report=stop)
+        tiny(tmp_path / "run", callbacks=[Changed(stop)])
     assert stopped.value.directory == tmp_path / "run"
     for _ in range(9):
         try:
-            Run(tmp_path / "run").resume(report=stop)
+            Run(tmp_path / "run").resume(callbacks=[Changed(stop)])
         except Interrupted:
             continue
         break

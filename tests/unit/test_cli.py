@@ -21,7 +21,7 @@ from blockqnn.runtime.store import Store
 from blockqnn.space.graph import canonical_key
 from blockqnn.space.zoo import ZOO
 from faults.processes import nothing_left
-from runs import TINY
+from runs import TINY, Changed
 
 CODE = "(1,1,3,0,0)"
 STATUS = {"trials", "failures", "budget", "best", "warnings", "trajectory", "seconds"}
@@ -234,7 +234,7 @@ def test_top(blockqnn, finished):
 
 def test_before_anything_is_known(blockqnn, folder):
     with pytest.raises(Interrupted):
-        search("digits", run="begun", preset="small", settings=TINY, report=interrupt)
+        search("digits", run="begun", preset="small", settings=TINY, callbacks=[Changed(interrupt)])
     status = json.loads(blockqnn("status", "begun", "--json").out)
     assert (status["best"], status["trials"]["finished"]) == (None, 0)
     assert json.loads(blockqnn("top", "begun", "--json").out) == []
@@ -320,7 +320,9 @@ def begun(directory, trials, **execution):
     """A run of which nothing is evaluated yet, to be gone on with by `blockqnn search --run`."""
     settings = TINY | {"plan": {**TINY["plan"], "trials": trials}, "execution": execution}
     with pytest.raises(Interrupted):
-        search("digits", run=directory, preset="small", settings=settings, report=interrupt)
+        search(
+            "digits", run=directory, preset="small", settings=settings, callbacks=[Changed(interrupt)]
+        )
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ LAYERS = (
     ("network", "evaluation", "runtime", "tables"),
     ("journal",),
     ("report", "export"),
-    ("dashboard",),
+    ("dashboard", "callbacks"),
     ("setup",),
     ("forking", "searching"),
     ("training",),
@@ -91,7 +91,7 @@ def test_no_import_cycle():
         " blockqnn.runtime.worker, blockqnn.runtime.facts",
         "import blockqnn.network.plan, blockqnn.plugins, blockqnn.strategy.own",
         "import blockqnn.data.dataset",
-        "import blockqnn.report.rows, blockqnn.report.drawing, blockqnn.report.live,"
+        "import blockqnn.report.rows, blockqnn.report.drawing, blockqnn.callbacks.live,"
         " blockqnn.report.notebook, blockqnn.report.page",
         "import blockqnn.tables.compare",
         "import blockqnn.cli, blockqnn.api",

@@ -39,6 +39,8 @@ OPTIONS = [
     ("auto --out new --budget 2m --device tpu", ["device", "'tpu'"]),
     ("auto --out new --budget 2m --set agent.gama=1", ["agent.gama", "did you mean agent.gamma?"]),
     ("auto --out new --budget 2m --set plan.trials=5", ["plan.trials", "--budget"]),
+    ("auto --out new --budget 2m --tensorboard file", ["tensorboard file", "not a directory"]),
+    ("search --tensorboard file/board", ["tensorboard file/board", "file is not a directory"]),
     ("search --frob 3", ["--frob", "blockqnn search --help"]),
     ("search extra", ["extra", "blockqnn search --help"]),
     ("search --seed x", ["--seed", "'x'", "integer"]),

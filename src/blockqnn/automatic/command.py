@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from blockqnn.automatic.recipe_choice import choose_recipe
 from blockqnn.automatic.recipe_choice import told as told_recipe
 from blockqnn.automatic.selection import select, winner
 from blockqnn.automatic.session import Session
+from blockqnn.callbacks.callback import Callback
 from blockqnn.config import FREE_ON_RESUME, changed, differences
 from blockqnn.data.dataset import Dataset, load
 from blockqnn.errors import InputError
@@ -52,6 +53,7 @@ def auto(
     command: str,
     begun: float,
     say: Callable[[str], None],
+    callbacks: Sequence[Callback],
     live: bool,
 ) -> Model:
     """From images to a tested model in `out`, in `budget` seconds; or goes on with what is there.
@@ -75,7 +77,7 @@ def auto(
     lock = FileLock(out / ".lock")
     try:
         with lock.acquire(timeout=0):
-            return _run(out, started, begun, say, live)
+            return _run(out, started, begun, say, callbacks, live)
     except Timeout:
         raise InputError(f"out {out}: another process is at work in it") from None
 
@@ -115,7 +117,12 @@ def _reopened(out: Path, budget: float | None, changes: Mapping[str, Any]) -> tu
 
 
 def _run(
-    out: Path, started: tuple[Journal, Dataset], begun: float, say: Callable[[str], None], live: bool
+    out: Path,
+    started: tuple[Journal, Dataset],
+    begun: float,
+    say: Callable[[str], None],
+    callbacks: Sequence[Callback],
+    live: bool,
 ) -> Model:
     begin, dataset = started
     session = Session(out, begin, begun, say)
@@ -148,7 +155,7 @@ def _run(
         races.close()  # the search has workers of its own
         if not session.done("search"):
             session.stage("search", "a block of your own")
-            _search(session, live, precision)
+            _search(session, callbacks, live, precision)
             session.finish("search")
         races = Races(session)
         assert session.journal.recipe is not None
@@ -188,7 +195,7 @@ def _introduce(session: Session) -> None:
         session.say(text)
 
 
-def _search(session: Session, live: bool, precision: str) -> None:
+def _search(session: Session, callbacks: Sequence[Callback], live: bool, precision: str) -> None:
     """Searches in run/ until the stage is to end, or goes on with that."""
     journal, where = session.journal, session.directory / "run"
     outlook = journal.outlook
@@ -203,7 +210,7 @@ def _search(session: Session, live: bool, precision: str) -> None:
             settings["space"] |= {"max_flops": outlook.max_flops, "max_layers": outlook.max_layers}
         opened = create_run(where, settings.pop("preset"), settings)
     with opened.store:
-        go_on(opened, time.monotonic(), None, live, data_known=True)
+        go_on(opened, time.monotonic(), callbacks, live, data_known=True)
 
 
 def _keep_best(session: Session, dataset: Dataset) -> None:

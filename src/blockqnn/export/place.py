@@ -15,7 +15,13 @@ def refuse_unless_new(out: Path, *, directory: bool) -> Path:
         raise InputError(f"out {out}: exists and is not an empty directory")
     if not directory and out.exists():
         raise InputError(f"out {out}: exists; name a new file")
+    there = refuse_unless_writable(out, "out")
+    return there.parent if there == out else there
+
+
+def refuse_unless_writable(out: Path, what: str) -> Path:
+    """`out` or the nearest above it that exists; InputError unless it is a directory to write in."""
     there = next(path for path in (out, *out.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
-        raise InputError(f"out {out}: {there} is not a directory that can be written")
-    return there.parent if there == out else there
+        raise InputError(f"{what} {out}: {there} is not a directory that can be written")
+    return there

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -91,6 +91,13 @@ class RunView:
         seconds = self.plans[-1][1].budget
         return None if seconds is None else BudgetUse(seconds, self.spent)
 
+    def outcomes(self) -> Iterator[tuple[Trial, Measurement | Failure, float]]:
+        """Trials with an outcome, repeats too, in order of their numbers, with their rewards."""
+        for trial, reward in zip(self.fold.trials, self.rewards, strict=True):
+            outcome = self.fold.outcome(trial)
+            if outcome is not None and reward is not None:
+                yield trial, outcome, reward
+
     def entries(self) -> list[Entry]:
         """Evaluated trials by reward, the lowest number first among equals."""
         return list(self._entries)
@@ -98,9 +105,8 @@ class RunView:
     @cached_property
     def _entries(self) -> list[Entry]:
         rows = []
-        for trial, reward in zip(self.fold.trials, self.rewards, strict=True):
-            outcome = self.fold.outcome(trial)
-            if trial.repeat_of is None and isinstance(outcome, Measurement) and reward is not None:
+        for trial, outcome, reward in self.outcomes():
+            if trial.repeat_of is None and isinstance(outcome, Measurement):
                 sizes = (outcome.params, outcome.flops, outcome.latency)
                 rows.append(Entry(trial.number, trial.code, outcome.accuracy, reward, *sizes))
         return sorted(rows, key=lambda entry: -entry.reward)
@@ -200,7 +206,7 @@ class RunView:
         return [self.row(first, min(count, first + group)) for first in range(0, count, group)]
 
     def row(self, first: int, end: int) -> IterationRow:
-        """The iterations from `first` to before `end`, all of which have their outcomes."""
+        """Of the iterations from index `first` to below `end`, all of them complete."""
         trials = [t for iteration in self.fold.iterations[first:end] for t in iteration]
         lengths = [len(self.facts.block(t.code).layers) for t in trials]
         dropped = sum(t.redrawn for t in trials)

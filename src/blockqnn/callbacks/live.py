@@ -4,31 +4,41 @@ import time
 from collections.abc import Set
 from typing import TextIO
 
+from blockqnn.callbacks.callback import Callback
 from blockqnn.quantity import duration
-from blockqnn.records import Measurement
+from blockqnn.records import Failure, Measurement, Trial
+from blockqnn.report.rows import RunView
 from blockqnn.report.status_line import StatusLine
-from blockqnn.runtime.facts import RunFacts, problem_of
-from blockqnn.runtime.fold import Fold
 from blockqnn.runtime.search import Progress
 
 
-class LiveLine:
-    """Shows each Progress that it is called with; close it when the search ends."""
+class LiveLine(Callback):
+    """Shows how a search stands; close it when the search ends."""
 
-    def __init__(self, facts: RunFacts, stream: TextIO | None = None) -> None:
-        self._reward = problem_of(facts).reward
-        self._plan = facts.settings.plan
+    def __init__(self, stream: TextIO | None = None) -> None:
         self._begun = time.monotonic()
-        self._finished_before: int | None = None  # trials, when this line first looked
         self._printed = 0  # iterations
-        self._looked = 0  # results
         self._failed = 0
         self._best: tuple[float, float] | None = None  # (reward, accuracy)
         self._fingerprints: set[str] = set()
         self._shown = StatusLine(stream)
 
-    def __call__(self, progress: Progress) -> None:
-        self._look(progress.fold)
+    def begun(self, run: RunView) -> None:
+        self._plan = run.plans[-1][1]
+        self._finished_before = len(run.fold.arrived) + run.fold.reused
+        for finished in run.outcomes():
+            self.told(*finished)
+
+    def told(self, trial: Trial, outcome: Measurement | Failure, reward: float) -> None:
+        if trial.repeat_of is not None:
+            return
+        if isinstance(outcome, Measurement):
+            shown = (reward, outcome.accuracy)
+            self._best = max(self._best or shown, shown)
+        else:
+            self._failed += 1
+
+    def changed(self, progress: Progress) -> None:
         self._tell_fingerprints(progress.fold.fingerprints)
         line = self._line(progress)
         self._shown.show(line)
@@ -50,23 +60,9 @@ class LiveLine:
             self.note(f"from here on also measured with {' and '.join(sorted(new))}")
         self._fingerprints |= new
 
-    def _look(self, fold: Fold) -> None:
-        """Counts the results that arrived since the last look."""
-        for number in fold.arrived[self._looked :]:
-            trial = fold.trials[number]
-            outcome = fold.outcome(trial)
-            if isinstance(outcome, Measurement):
-                shown = (self._reward(trial, outcome), outcome.accuracy)
-                self._best = max(self._best or shown, shown)
-            else:
-                self._failed += 1
-        self._looked = len(fold.arrived)
-
     def _line(self, progress: Progress) -> str:
         fold = progress.fold
         finished = len(fold.arrived) + fold.reused
-        if self._finished_before is None:
-            self._finished_before = finished
         best = f"best {self._best[1]:.2f} % (reward {self._best[0]:.2f})" if self._best else "best -"
         planned = "" if self._plan.trials is None else f"/{self._plan.trials}"
         return (
