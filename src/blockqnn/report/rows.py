@@ -77,8 +77,8 @@ class RunView:
     fold: Fold
     rewards: tuple[float | None, ...]  # by trial; None: not known yet
     seconds: float  # of evaluation, summed over the workers
-    energy: float | None  # joules, as the devices told; None: they do not
     strategy: Strategy
+    energy: float | None = None  # joules, as the devices told; None: they do not
 
     @property
     def planned(self) -> int | None:
