@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from blockqnn.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from blockqnn.api import Run, auto, fork, load, search, train
+    from blockqnn.api import Run, auto, calibrate, fork, load, search, train
     from blockqnn.errors import InputError
     from blockqnn.space.code import Block, parse
     from blockqnn.space.operation import Operation
@@ -18,6 +18,7 @@ _WHERE = {
     "Operation": "blockqnn.space.operation",
     "Run": "blockqnn.api",
     "auto": "blockqnn.api",
+    "calibrate": "blockqnn.api",
     "fork": "blockqnn.api",
     "load": "blockqnn.api",
     "parse": "blockqnn.space.code",
@@ -31,6 +32,7 @@ __all__ = [
     "Run",
     "__version__",
     "auto",
+    "calibrate",
     "fork",
     "load",
     "parse",

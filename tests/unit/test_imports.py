@@ -28,6 +28,7 @@ LAYERS = (
     ("setup",),
     ("forking", "searching"),
     ("training",),
+    ("calibration",),
     ("automatic",),
     ("api",),
     ("cli",),

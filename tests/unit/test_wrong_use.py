@@ -17,7 +17,9 @@ from blockqnn.training import trainings
 from models import random_model
 from pictures import bomb, pictures, save_png, write_folder
 
-COMMANDS = "auto, search, init, space, fork, status, top, show, train, predict, export, compare"
+COMMANDS = (
+    "auto, search, init, space, fork, status, top, show, train, calibrate, predict, export, compare"
+)
 OPTIONS = [
     ("", [COMMANDS, "blockqnn --help"]),
     ("frobnicate", ["'frobnicate'", COMMANDS]),
