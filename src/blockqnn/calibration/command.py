@@ -79,7 +79,8 @@ def calibrate(
 
 def in_words(preset: str, recipe: Recipe) -> str:
     """A training as rows and people name it."""
-    return f"{preset}, {recipe.steps} steps" if recipe.steps else f"{preset}, {recipe.epochs} epochs"
+    number, unit = (recipe.steps, "step") if recipe.steps else (recipe.epochs, "epoch")
+    return f"{preset}, {number} {unit}" + ("" if number == 1 else "s")
 
 
 def _without_test(view: rows.RunView) -> Dataset:
@@ -87,7 +88,7 @@ def _without_test(view: rows.RunView) -> Dataset:
     dataset = load(view.facts.settings.data)
     if dataset.digest != view.facts.data.digest:
         raise InputError(f"data {view.facts.settings.data.source}: changed since the run began")
-    return replace(dataset, test=Part(dataset.test.images[:0], dataset.test.labels[:0]))
+    return replace(dataset, test=Part(dataset.train.images[:0], dataset.train.labels[:0]))
 
 
 def _train_missing(

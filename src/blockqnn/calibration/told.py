@@ -11,6 +11,7 @@ from blockqnn.report.calibrated import Calibration, Evidence, Proof
 from blockqnn.report.resampling import Agreement, Estimate
 
 _OF = {"mu": "FLOPs", "rho": "density"}  # what a weight weighs
+_SURE = 0.05  # a p-value below it
 _SHORT = "caution: these trainings are no longer than the search's own; full ones need more epochs"
 
 
@@ -102,10 +103,14 @@ def _proof(directory: Path, told: Proof) -> Iterator[str]:
         relative = "" if told.relative is None else f", {told.relative:+.1f} % of the random mean"
         how = "all" if told.test.exact else "drawn"
         yield (
-            f"  found better than random by {_estimate(told.improvement, '+')} points{relative}"
+            f"  found over mean random block: {_estimate(told.improvement, '+')} points{relative}"
             " (95 % interval: Welch)"
         )
-        yield f"  one-sided permutation test: p = {told.test.p:.2g} ({told.test.splits:,} splits, {how})"
+        verdict = "better" if told.test.p < _SURE else "not shown to be better"
+        yield (
+            f"  {verdict} than random: one-sided permutation test, p = {told.test.p:.2g}"
+            f" ({told.test.splits:,} splits, {how})"
+        )
     if told.failures:
         yield f"  failed: {told.failures}; they count as chance, {told.facts.data.chance:.2f} %"
     if told.short:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # imported where it is used: a run is read without it
 
     Floats: TypeAlias = NDArray[np.float64]
 
-DRAWS = 2000  # of a bootstrap
+DRAWS = 1000  # of a bootstrap
 MOST_SPLITS, SPLITS_DRAWN = 200_000, 100_000
 _CHUNK = 5000  # drawn splits that are held at once
 
@@ -43,7 +43,7 @@ class Agreement:
 def agreement(one: Sequence[float], other: Sequence[float], seed: int = 0) -> Agreement:
     """The correlations of two numbers of each network, intervals by bootstrap over the networks.
 
-    The intervals are percentiles of 2,000 seeded draws of n networks with replacement; draws in which a
+    The intervals are percentiles of 1,000 seeded draws of n networks with replacement; draws in which a
     number is constant are left out.
     """
     import numpy as np
