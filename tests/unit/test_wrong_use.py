@@ -91,7 +91,7 @@ OPTIONS = [
     ("train resnet-like --out new --max-params few", ["max_params 'few'", "such as 2M"]),
     ("train resnet-like --out new --repeats most", ["--repeats 'most'", "whole numbers", "or auto"]),
     ("train block-qnn-s --out new --repeats auto --max-params 9k", ["max_params 9000", "smallest"]),
-    ("calibrate", ["RUN", "blockqnn calibrate --help"]),
+    ("calibrate", ["'run'", "blockqnn calibrate --help"]),
     ("calibrate run", ["run run", "no full trainings yet", "sample, proof or both"]),
     ("calibrate run --sample 4", ["sample 4", "at least 5"]),
     ("calibrate run --sample few", ["--sample", "'few'", "integer"]),

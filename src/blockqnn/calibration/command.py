@@ -60,6 +60,7 @@ def calibrate(
     for name, number in asked.items():
         if number > evaluated:
             raise InputError(f"{name} {number}: run {directory} has {evaluated} evaluated trials")
+    calibrated.read(directory)  # a damaged file is told now, not after hours
     extensions = load_plugins(named(plugins))
     named_again(view.facts.settings.plugins, extensions.plugins, f"run {directory}")
     device = resolve_device(wanted.device)
