@@ -120,6 +120,16 @@ def _proof(directory: Path, told: Proof) -> Iterator[str]:
     yield "  the search chose by these images, if with other seeds: this is a little in its favour"
 
 
+def in_a_line(told: Proof) -> str:
+    """The outcome of a proof in one line."""
+    if told.improvement is None or told.test is None:
+        return "too few of the proof's networks were trained"
+    return (
+        f"found {fmean(told.found):.2f} %, random {fmean(told.random):.2f} %:"
+        f" {_estimate(told.improvement, '+')} points, p = {told.test.p:.2g}"
+    )
+
+
 def _metric(told: Calibration | Proof) -> str:
     return told.rows[0].recipe.metric
 
