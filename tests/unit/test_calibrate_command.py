@@ -151,7 +151,7 @@ def test_a_row_is_what_was_trained(run, monkeypatch):
         return train_with_restarts(plan, *args, seed=seed, **options)
 
     monkeypatch.setattr(trainings, "train_with_restarts", train)
-    found = package.calibrate(run, sample=5, device="cpu").calibration
+    found = package.Run(run).calibrate(sample=5, device="cpu").calibration
     view, dataset = rows.read(run), load(rows.read(run).facts.settings.data)
     known = {entry.trial: entry for entry in view.entries()}
     written = lines(run / "calibration.jsonl")

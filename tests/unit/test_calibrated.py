@@ -180,6 +180,7 @@ def test_no_weights_without_reason(rng):
     assert "not shown to tell" in fitted(early, flops, density, rng.normal(size=40)).reason
     assert "not shown to tell" in fitted(early, flops, density, -final).reason
     assert "the same in all" in fitted(np.full(40, 90.0), flops, density, final).reason
+    assert "are the same in" in fitted(early, np.ones(40), np.zeros(40), final).reason
     assert "differ in FLOPs and density" in fitted(early, flops, 2 * flops, final).reason
 
 

@@ -26,13 +26,13 @@ def lines(directory: Path, evidence: Evidence) -> Iterator[str]:
 
 
 def _calibration(directory: Path, told: Calibration) -> Iterator[str]:
-    data, n = told.facts.data, len(told.rows)
+    n = len(told.rows)
     yield (
         f"{directory}: {n} evaluated networks, spread over the ranks of early-stop accuracy, were"
         f" trained fully ({told.how})"
     )
     yield f"how well the search's numbers told the final {_metric(told)} on {_images(told)}:"
-    yield f"{'':20}  {'Pearson':22}  {'Spearman':22}  {'Kendall':22}   n"
+    yield f"{'':20}  {'Pearson':22}  {'Spearman':22}  {'Kendall':22}     n"
     yield _agreement("early-stop accuracy", told.by_accuracy)
     if told.corrected:
         yield _agreement("corrected reward", told.by_reward)
@@ -40,7 +40,7 @@ def _calibration(directory: Path, told: Calibration) -> Iterator[str]:
         yield "the run's reward is its early-stop accuracy: mu, rho and the weight of latency are 0"
     yield "(95 % intervals by bootstrap over the networks)"
     if told.failures:
-        yield f"failed: {told.failures} of {n}; they count as chance, {data.chance:.2f} %, and not below"
+        yield f"failed: {told.failures} of {n}; they count as chance, {told.facts.data.chance:.2f} %"
     if told.short:
         yield _SHORT
     if told.others:
@@ -50,7 +50,7 @@ def _calibration(directory: Path, told: Calibration) -> Iterator[str]:
 
 def _agreement(name: str, found: Agreement) -> str:
     cells = (_estimate(one) for one in (found.pearson, found.spearman, found.kendall))
-    return f"{name:20}  {'  '.join(f'{cell:22}' for cell in cells)}  {found.n:2}"
+    return f"{name:20}  {'  '.join(f'{cell:22}' for cell in cells)}  {found.n:4}"
 
 
 def _estimate(found: Estimate | None, signed: str = "") -> str:
@@ -65,11 +65,13 @@ def _weights(directory: Path, told: Calibration) -> Iterator[str]:
     if fit.mu is None and fit.rho is None:
         yield f"weights of the corrected reward (eq. 7): not fitted; {fit.reason}"
         return
-    base = told.facts.settings.reward.base
+    own = told.facts.settings.reward
+    base = own.base
     weights = {"mu": fit.mu, "rho": fit.rho}
     known = ", ".join(f"{name} = {_estimate(w)}" for name, w in weights.items() if w)
     logarithms = "natural logarithms" if base == "e" else f"logarithms of base {base}"
-    yield f"weights of the corrected reward (eq. 7) fitted to these {fit.n}: {known} ({logarithms})"
+    yield f"weights of the corrected reward (eq. 7) fitted to these {fit.n}: {known} ({logarithms};"
+    yield f"  the run has mu = {own.mu:g}, rho = {own.rho:g})"
     for name, weight in weights.items():
         if weight is None:
             yield f"  {name}: the {_OF[name]} of all these networks is the same: nothing is known of it"

@@ -53,6 +53,8 @@ def fitted(
     varying = [i for i in range(3) if np.ptp(columns[:, i]) > 1e-9]
     if 0 not in varying:
         return RewardFit(None, None, n, "early-stop accuracy is the same in all networks")
+    if varying == [0]:
+        return RewardFit(None, None, n, "FLOPs and density are the same in all networks")
     x, y = columns[:, varying], np.asarray(final, dtype=float)
     slopes = [s for draw in bootstrap(n, seed) if (s := _slopes(x[draw], y[draw])) is not None]
     whole = _slopes(x, y)
