@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from blockqnn.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from blockqnn.api import Run, auto, fork, load, search, train
+    from blockqnn.api import Run, auto, calibrate, fork, load, search, train
     from blockqnn.callbacks.callback import Callback
     from blockqnn.callbacks.tensorboard import TensorBoard
     from blockqnn.errors import InputError
@@ -22,6 +22,7 @@ _WHERE = {
     "Run": "blockqnn.api",
     "TensorBoard": "blockqnn.callbacks.tensorboard",
     "auto": "blockqnn.api",
+    "calibrate": "blockqnn.api",
     "fork": "blockqnn.api",
     "load": "blockqnn.api",
     "parse": "blockqnn.space.code",
@@ -37,6 +38,7 @@ __all__ = [
     "TensorBoard",
     "__version__",
     "auto",
+    "calibrate",
     "fork",
     "load",
     "parse",

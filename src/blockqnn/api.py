@@ -17,6 +17,8 @@ from blockqnn.place import replace_file
 from blockqnn.plugins import Extensions, named
 from blockqnn.plugins import load as load_plugins
 from blockqnn.report import rows
+from blockqnn.report.calibrated import Evidence
+from blockqnn.report.calibrated import read as read_evidence
 from blockqnn.report.notebook import html
 from blockqnn.report.pareto import front
 from blockqnn.report.survey import Survey
@@ -72,6 +74,10 @@ class Run:
     def _repr_html_(self) -> str:
         """The best blocks, the first one drawn; notebooks look for this name."""
         return html(rows.read(self.path))
+
+    def calibrate(self, **wanted: Any) -> Evidence:
+        """How far its accuracies may be trusted, and what it was worth; see `calibrate`."""
+        return calibrate(self.path, **wanted)
 
     def resume(self, **changes: Any) -> "Run":
         """Goes on with it; see `search` for what may change."""
@@ -188,6 +194,49 @@ def fork(
         changes = merged(values_of(preset), changes)
     with fork_run(Path(run), Path(new), changes, plugins).store as store:
         return Run(store.directory)
+
+
+def calibrate(
+    run: str | os.PathLike[str],
+    *,
+    sample: int | None = None,
+    proof: int | None = None,
+    preset: str | None = None,
+    epochs: int | None = None,
+    device: str = "auto",
+    plugins: Sequence[str | os.PathLike[str]] = (),
+    live: bool = False,
+) -> Evidence:
+    """Full trainings of a run's networks, in its skeleton and on its images, by the recipes of `train`.
+
+    `sample` evaluated trials tell how well early-stop accuracy and reward foresee the final accuracy;
+    the `proof` best blocks and as many random ones tell what the search was worth. Both are measured on
+    the validation part. Each finished training is a line of calibration.jsonl or proof.jsonl in the
+    directory of the run, so the same call, or one with larger numbers, trains only what is missing.
+    Without either number what is there is read, and nothing trained. `preset`, `epochs`, `device` and
+    `plugins` as of `train`.
+
+    Raises InputError for a user's mistake. After KeyboardInterrupt the same call goes on.
+    """
+    if sample is None and proof is None:
+        if preset is not None or epochs is not None:
+            raise InputError("calibrate: preset and epochs are for trainings; name sample or proof too")
+        found = read_evidence(Path(run))
+        if not any(found):
+            raise InputError(f"run {run}: holds no full trainings yet; name sample, proof or both")
+        return found
+    from blockqnn.calibration.command import Wanted
+    from blockqnn.calibration.command import calibrate as calibrated
+
+    wanted = Wanted(sample, proof, preset, epochs, device)
+    try:
+        return calibrated(Path(run), wanted, plugins, live)
+    except KeyboardInterrupt:
+        named = {"--sample": sample, "--proof": proof, "--preset": preset, "--epochs": epochs}
+        again = [str(part) for pair in named.items() if pair[1] is not None for part in pair]
+        again += ["--device", device] if device != "auto" else []
+        again += [part for plugin in plugins for part in ("--plugin", os.fspath(plugin))]
+        raise Interrupted(Path(run), "calibrate", os.fspath(run), *again) from None
 
 
 def _data(

@@ -470,6 +470,45 @@ def _contenders(rows: list[dict[str, Any]]) -> str:
 
 
 @app.command()
+def calibrate(
+    run: Path,
+    sample: Annotated[
+        int | None, typer.Option(help="Evaluated networks to train fully, from all ranks.", metavar="K")
+    ] = None,
+    proof: Annotated[
+        int | None, typer.Option(help="Best blocks, and random ones, to train fully.", metavar="K")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="The recipe: modern (default), paper-cifar or early-stop.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Of each training, instead of the recipe's.")
+    ] = None,
+    device: Device = None,
+    plugin: Plugins = None,
+    as_json: Json = False,
+) -> None:
+    """How well brief trainings told full ones (--sample), and what the search was worth (--proof)."""
+    from blockqnn import api
+    from blockqnn.calibration.told import lines, summary
+
+    found = api.calibrate(
+        run,
+        sample=sample,
+        proof=proof,
+        preset=preset,
+        epochs=epochs,
+        device=device or "auto",
+        plugins=plugin or (),
+        live=True,
+    )
+    if as_json:
+        _print_json(summary(found))
+        return
+    print("\n".join(lines(run, found)))
+
+
+@app.command()
 def predict(
     trained: Annotated[Path, typer.Argument(metavar="TRAINED_DIR")],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...")],

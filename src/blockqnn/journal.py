@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -13,8 +13,8 @@ from blockqnn.place import replace_file
 from blockqnn.runtime.facts import DataFacts, RunFacts
 
 FILE = "auto.json"
-Stage = Literal["baselines", "recipe", "search", "selection", "training", "test"]
-STAGES: tuple[Stage, ...] = ("baselines", "recipe", "search", "selection", "training", "test")
+Stage = Literal["baselines", "recipe", "search", "selection", "proof", "training", "test"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 class _Stored(BaseModel):
@@ -50,8 +50,13 @@ class Row(_Stored):
 
 
 def best_of(rows: Sequence[Row]) -> Row | None:
-    """The row of highest validation accuracy among the networks that learned; the first of equals."""
-    learned = [row for row in rows if row.accuracy is not None and row.code is not None]
+    """The row of highest validation accuracy among the networks that learned; the first of equals.
+
+    Those of the proof judge the search and are no candidates.
+    """
+    learned = [
+        row for row in rows if row.accuracy is not None and row.code is not None and row.stage != "proof"
+    ]
     return max(learned, key=lambda row: row.accuracy or 0.0, default=None)
 
 
@@ -74,11 +79,12 @@ class Journal(_Stored):
     facts: RunFacts  # data, device, and the settings that the search begins from
     command: str  # that goes on with it
     budget: float  # seconds
-    ends: dict[Stage, float]  # seconds of the budget at which each stage is to end
+    ends: dict[Stage, float]  # seconds of the budget at which each stage is to end; old ones lack proof
     spent: float = 0.0  # seconds of the budget
     took: dict[Stage, float] = {}  # seconds of the stages that are done
     outlook: Outlook | None = None
     recipe: Recipe | None = None  # chosen for the final training
+    proof: str = ""  # why there is none, where it was left out
     rows: tuple[Row, ...] = ()
     kept: int | None = None  # number of the row whose model lies in the directory
 

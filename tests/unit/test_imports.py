@@ -29,6 +29,7 @@ LAYERS = (
     ("setup",),
     ("forking", "searching"),
     ("training",),
+    ("calibration",),
     ("automatic",),
     ("api",),
     ("cli",),

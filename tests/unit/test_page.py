@@ -81,20 +81,27 @@ def whole(made):
 @pytest.mark.parametrize("until", range(len(STAGES) + 1))
 def test_a_page_of_every_moment(made, run, until):
     """Well-formed, alone, and what is not done is said to be so."""
-    known = journal(until, rows=all_rows(run))
-    there = metrics(tested=until == 6) if until >= 5 else None
+    known, training = journal(until, rows=all_rows(run)), STAGES.index("training")
+    there = metrics(tested=until == len(STAGES)) if until > training else None
     shown = made(known, there, run if until >= 3 else None)
     rest = shown.html.replace("http://www.w3.org/2000/svg", "")
     assert not re.search(r"https?:|<script|href|src=|url\(|@import|@font-face|\bon\w+=", rest)
     names = ("baselines", "recipe", "search", "selection")
     for number, name in enumerate(names):
         assert ("Not done yet." in shown.told(name)) is (number >= until)
-    assert ("Not finished yet" in shown.words) is (until < 6)
-    assert ("not been read yet" in shown.told("test")) is (until < 6)
+    assert ("Not finished yet" in shown.words) is (until < len(STAGES))
+    assert ("not been read yet" in shown.told("test")) is (until < len(STAGES))
     assert ("There is no model yet." in shown.words) is (until == 0)
-    assert ("Not done yet." in shown.told("use")) is (until < 5)
-    if until < 6:
+    assert ("Not done yet." in shown.told("use")) is (until <= training)
+    if until < len(STAGES):
         assert re.search(r"test accuracy - not read yet", shown.words)
+
+
+def test_a_journal_from_before_there_was_a_proof(made):
+    old = journal()
+    ends, took = ({k: v for k, v in d.items() if k != "proof"} for d in (old.ends, old.took))
+    shown = made(old.model_copy(update={"ends": ends, "took": took}), metrics())
+    assert "Not finished yet" not in shown.words
 
 
 def test_a_run_without_any_outcome(made, tmp_path):

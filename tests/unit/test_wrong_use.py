@@ -18,8 +18,8 @@ from models import random_model
 from pictures import bomb, pictures, save_png, write_folder
 
 COMMANDS = (
-    "auto, search, init, space, fork, status, top, report, dashboard, show, train, predict, export,"
-    " compare"
+    "auto, search, init, space, fork, status, top, report, dashboard, show, train, calibrate, predict,"
+    " export, compare"
 )
 OPTIONS = [
     ("", [COMMANDS, "blockqnn --help"]),
@@ -94,6 +94,17 @@ OPTIONS = [
     ("train resnet-like --out new --max-params few", ["max_params 'few'", "such as 2M"]),
     ("train resnet-like --out new --repeats most", ["--repeats 'most'", "whole numbers", "or auto"]),
     ("train block-qnn-s --out new --repeats auto --max-params 9k", ["max_params 9000", "smallest"]),
+    ("calibrate", ["'run'", "blockqnn calibrate --help"]),
+    ("calibrate run", ["run run", "no full trainings yet", "sample, proof or both"]),
+    ("calibrate run --sample 4", ["sample 4", "at least 5"]),
+    ("calibrate run --sample few", ["--sample", "'few'", "integer"]),
+    ("calibrate run --proof 2", ["proof 2", "at least 5"]),
+    ("calibrate run --sample 500", ["sample 500", "run run has", "evaluated trials"]),
+    ("calibrate run --proof 500", ["proof 500", "run run has", "evaluated trials"]),
+    ("calibrate run --epochs 3", ["epochs", "name sample or proof too"]),
+    ("calibrate run --sample 5 --epochs 0", ["epochs = 0", "greater than or equal to 1"]),
+    ("calibrate run --sample 5 --preset tiny", ["'tiny'", "modern, paper-cifar and early-stop"]),
+    ("calibrate run --sample 5 --device tpu", ["'tpu'", "auto, cpu"]),
     ("search --strategy luck", ["strategy", "'luck'", "q-learning, predictor, random"]),
     ("search --budget soon", ["plan.budget", "'soon'", "90s, 30m or 2h"]),
     ("search --budget 90", ["plan.budget", "'90'", "90s, 30m or 2h"]),
@@ -208,6 +219,10 @@ RUNS = [
     ("status", ["run", "blockqnn status --help"]),
     ("status nowhere", ["nowhere", "no such directory"]),
     ("status foreign", ["foreign", "holds no run"]),
+    ("calibrate nowhere", ["nowhere", "no such directory"]),
+    ("calibrate foreign --sample 5", ["foreign", "holds no run"]),
+    ("calibrate scribbled", ["scribbled/calibration.jsonl", "line 1 is damaged", "Invalid JSON"]),
+    ("calibrate scribbled --sample 5", ["scribbled/calibration.jsonl", "line 1 is damaged"]),
     ("top foreign", ["foreign", "holds no run"]),
     ("top run -n 0", ["-n", "'0'", "greater than or equal to 1"]),
     ("top run -n few", ["-n", "'few'", "integer"]),
@@ -344,8 +359,9 @@ def wrong(folder):
         (folder / name / "checkpoint" / "seed-0.pt").write_bytes(b"no tensors")
         if training:
             (folder / name / "checkpoint" / "training.json").write_text(training)
-    for name in ("newer", "strange", "torn", "bent", "mistold"):
+    for name in ("newer", "strange", "torn", "bent", "mistold", "scribbled"):
         shutil.copytree(folder / "run", folder / name)
+    (folder / "scribbled" / "calibration.jsonl").write_text("{\n")
     change(folder / "newer", "PRAGMA user_version = 99")
     later = 'replace(value, \'\\"strategy\\"\', \'\\"tempo\\": 1, \\"strategy\\"\')'
     change(folder / "strange", f"UPDATE facts SET value = {later}")

@@ -12,6 +12,7 @@ from blockqnn import journal
 from blockqnn.automatic import keep, shares
 from blockqnn.automatic.baselines import first_recipe, run_baselines
 from blockqnn.automatic.finish import model_of, train_final
+from blockqnn.automatic.proof import prove
 from blockqnn.automatic.race import Races, told
 from blockqnn.automatic.recipe_choice import choose_recipe
 from blockqnn.automatic.recipe_choice import told as told_recipe
@@ -166,6 +167,10 @@ def _run(
             select(session, races, facts.settings.skeleton, session.journal.recipe)
             _keep_best(session, dataset)
             session.finish("selection")
+        if not session.done("proof") and "proof" in session.journal.ends:
+            session.stage("proof", "what the search was worth: its best blocks beside random ones")
+            prove(session, races, session.journal.recipe)
+            session.finish("proof")
         races.close()
         if not session.done("training"):
             chosen = winner(session, races.workers)

@@ -63,7 +63,7 @@ def winner(session: Session, workers: int) -> Row:
     if known and not _surely_better(found, known, session.journal.data.sizes[1]):
         found = known
     ends = session.journal.ends
-    seconds = (ends["training"] - ends["selection"]) * workers**_GAIN
+    seconds = (ends["training"] - ends.get("proof", ends["selection"])) * workers**_GAIN
     enough = [
         row for row in last if row.name == found.name and row.epochs / row.seconds * seconds >= _PASSES
     ]

@@ -66,8 +66,8 @@ class EarlyStopEvaluator:
                 captured=self._settings.execution.graphs,
             )
         except RuntimeError as error:
-            if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
-                return Failure(kind="out_of_memory", detail=str(error).splitlines()[0][:200])
+            if failure := out_of_memory(error):
+                return failure
             raise
         if isinstance(trained, Failure):
             return trained
@@ -91,6 +91,13 @@ class EarlyStopEvaluator:
         if left is None or needed <= left:
             return ""
         return f"training needs about {needed / 1e6:,.0f} MB, {left / 1e6:,.0f} MB are left"
+
+
+def out_of_memory(error: RuntimeError) -> Failure | None:
+    """The failure that the error is, where a training could not have the memory it asked for."""
+    if isinstance(error, torch.OutOfMemoryError) or "allocate memory" in str(error):
+        return Failure(kind="out_of_memory", detail=str(error).splitlines()[0][:200])
+    return None
 
 
 def make_evaluator(specification: dict[str, Any]) -> Evaluator:

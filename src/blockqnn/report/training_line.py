@@ -15,9 +15,13 @@ class TrainingLine:
     It costs a step nothing to tell it: no number is fetched from the device for it.
     """
 
-    def __init__(self, trainings: int, stream: TextIO | None = None) -> None:
-        """`trainings` is how many there will be; the time left is guessed for all of them."""
+    def __init__(self, trainings: int, stream: TextIO | None = None, *, brief: bool = False) -> None:
+        """`trainings` is how many there will be; the time left is guessed for all of them.
+
+        With `brief` only the live line tells how far a training is, for there are many.
+        """
         self._shown = StatusLine(stream)
+        self._brief = brief
         self._left = trainings
         self._label = ""
         self._epochs: float | None = None
@@ -51,7 +55,9 @@ class TrainingLine:
         self._latest = f"  loss {loss:.3f}"
         if accuracy is not None:
             self._latest += f"  validation {accuracy:.2f} %"
-        if not self._shown.changes and int(self._progress * 10) > self._tenths:
+        if self._brief or self._shown.changes:
+            return
+        if int(self._progress * 10) > self._tenths:
             self._tenths = int(self._progress * 10)
             self.note(self._line(time.monotonic()))
 

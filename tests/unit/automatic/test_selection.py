@@ -82,6 +82,13 @@ def test_the_size_is_the_largest_that_the_final_training_shows_enough(epochs, la
     assert winner(session(small, large, other), 1) is (large if larger else small)
 
 
+def test_a_journal_from_before_there_was_a_proof_chooses_too():
+    found = row("a", 80.0)
+    known = session(found)
+    del known.journal.ends["proof"]
+    assert winner(known, 1) is found
+
+
 def test_more_workers_make_room_for_a_larger_network():
     rows = row("a", 80.0), row("a", 40.0, params=400, epochs=0.8)
     assert [winner(session(*rows), workers).params for workers in (1, 2)] == [100, 400]

@@ -71,7 +71,7 @@ def _done(findings: Findings) -> str:
     if findings.run:
         evaluated = findings.run.status()["trials"]["evaluated"]
         text += f"; the search trained {counted(evaluated, 'network')}"
-    open_stages = [stage for stage in STAGES if not findings.done(stage)]
+    open_stages = [stage for stage in STAGES if stage in journal.ends and not findings.done(stage)]
     if open_stages:
         text += f". Not finished yet: {in_a_row(list(open_stages))}"
     return f"{text}."

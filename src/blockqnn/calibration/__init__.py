@@ -1,0 +1,1 @@
+"""The command `calibrate`: full trainings that judge the brief ones, and the search."""
