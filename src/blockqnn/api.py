@@ -16,7 +16,7 @@ from blockqnn.forking import fork_run
 from blockqnn.place import replace_file
 from blockqnn.plugins import Extensions, named
 from blockqnn.plugins import load as load_plugins
-from blockqnn.report import rows
+from blockqnn.report import calibrated, rows
 from blockqnn.report.calibrated import Evidence
 from blockqnn.report.calibrated import read as read_evidence
 from blockqnn.report.notebook import html
@@ -68,7 +68,8 @@ class Run:
         from blockqnn.report.run_page import run_page
 
         path = self.path / "report.html" if out is None else Path(out)
-        replace_file(path, run_page(rows.read(self.path)).encode())
+        page = run_page(rows.read(self.path), calibrated.read(self.path))
+        replace_file(path, page.encode())
         return path
 
     def _repr_html_(self) -> str:

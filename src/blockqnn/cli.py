@@ -490,7 +490,7 @@ def calibrate(
 ) -> None:
     """How well brief trainings told full ones (--sample), and what the search was worth (--proof)."""
     from blockqnn import api
-    from blockqnn.calibration.told import lines, summary
+    from blockqnn.report.calibrated_told import lines, summary
 
     found = api.calibrate(
         run,

@@ -7,6 +7,8 @@ import pytest
 
 from blockqnn.api import Run
 from blockqnn.records import Observation, Result
+from blockqnn.report import calibrated
+from blockqnn.report.calibrated import CALIBRATION, PROOF
 from blockqnn.report.chart import Chart, Span, Trace, plotted
 from blockqnn.report.chart_markup import values
 from blockqnn.report.cost import cost
@@ -17,6 +19,7 @@ from blockqnn.report.run_page import run_page
 from blockqnn.runtime.energy import ENERGY, Meter, spent_energy
 from blockqnn.runtime.store import Store
 from runs import facts
+from unit.test_calibrated import line, of_proof, write
 from unit.test_rows import CONVS, RESULTS, measured, written
 
 
@@ -26,12 +29,16 @@ def run(tmp_path):
     return read(tmp_path)
 
 
+def page_of(run):
+    return run_page(run, calibrated.read(run.directory))
+
+
 def without_scripts(page):
     return re.sub(r"<script.*?</script>", "", page, flags=re.S)
 
 
 def test_it_says_what_happened(run):
-    text = without_scripts(run_page(run))
+    text = without_scripts(page_of(run))
     for told in (
         "70.00",  # the best
         "4 networks were trained briefly",
@@ -48,7 +55,7 @@ def test_it_says_what_happened(run):
 
 
 def test_it_asks_for_nothing_from_elsewhere(run):
-    page = run_page(run)
+    page = page_of(run)
     assert "default-src 'none'" in page
     assert not re.findall(r"(?:src|href)=[\"']?(?:https?:)?//", without_scripts(page))
     assert not re.findall(r"<(?:link|img|iframe)\b", without_scripts(page))
@@ -59,7 +66,7 @@ def test_names_cannot_become_markup(tmp_path):
     data = run_facts.data.model_copy(update={"name": "</script><b>x", "warnings": ("<i>y</i>",)})
     stored = run_facts.model_copy(update={"data": data}).model_dump_json()
     Store.create(tmp_path / "a", {"run": stored}).close()
-    page = run_page(read(tmp_path / "a"))
+    page = page_of(read(tmp_path / "a"))
     assert "<b>x" not in page
     assert "<i>y" not in page
     assert "</script><b>" not in values(["</script><b>"])
@@ -68,7 +75,7 @@ def test_names_cannot_become_markup(tmp_path):
 
 def test_a_run_without_trials_has_a_page_too(tmp_path):
     written(tmp_path, trials=(), results=())
-    assert "Nothing measured yet." in run_page(read(tmp_path))
+    assert "Nothing measured yet." in page_of(read(tmp_path))
 
 
 def test_it_is_written_where_it_is_asked_for(tmp_path):
@@ -174,11 +181,38 @@ def test_energy_is_what_the_counters_moved(tmp_path):
 def test_where_nothing_counts_nothing_is_told(tmp_path, run):
     assert Meter("cpu", tmp_path).passed() == []
     assert spent_energy([]) is None
-    assert "does not tell what it consumed" in run_page(run)
+    assert "does not tell what it consumed" in page_of(run)
 
 
 def test_energy_of_all_sessions(tmp_path):
     events = [(ENERGY, {"a": 1.8e6, "b": 0.0}), ("share", 0.5), (ENERGY, {"a": 1.8e6})]
     written(tmp_path, events=events)
     assert read(tmp_path).energy == 3.6e6
-    assert "1 kWh" in run_page(read(tmp_path))
+    assert "1 kWh" in page_of(read(tmp_path))
+
+
+# Full trainings
+
+
+def test_it_says_which_command_proves_the_search(run):
+    text = without_scripts(page_of(run))
+    assert "whether brief trainings tell the full ones and whether what was found beats" in text
+    assert f"blockqnn calibrate {run.directory} --sample 24 --proof 5" in text
+
+
+def test_what_full_trainings_told_stands_there(run):
+    """Five found and five random: every found one is better, so p is one of 252 splits."""
+    rows = [of_proof("found", 90.0 + n) for n in range(5)] + [
+        of_proof("random", 80.0 + n) for n in range(5)
+    ]
+    write(run.directory / PROOF, rows)
+    text = without_scripts(page_of(run))
+    assert "Was it worth it? By full trainings found 92.00 %, random 82.00 %: +10.00" in text
+    assert "p = 0.004" in text
+    assert 'id="chart-proof"' in text
+    assert f"blockqnn calibrate {run.directory} --sample 24<" in text
+    write(run.directory / CALIBRATION, [line(n, 60.0 + n, 70.0 + n) for n in range(4)])
+    text = without_scripts(page_of(run))
+    assert 'id="chart-calibration"' in text
+    assert "rank correlation 1.00" in text
+    assert "Not measured yet" not in text

@@ -8,7 +8,6 @@ from blockqnn.automatic.race import Entry, Races
 from blockqnn.automatic.session import Session
 from blockqnn.calibration.drawn import random_blocks
 from blockqnn.calibration.ledger import append
-from blockqnn.calibration.told import in_a_line
 from blockqnn.config import Recipe
 from blockqnn.errors import InputError
 from blockqnn.journal import Row
@@ -17,6 +16,7 @@ from blockqnn.quantity import duration
 from blockqnn.report import calibrated
 from blockqnn.report import rows as runs
 from blockqnn.report.calibrated import PROOF, ProofRow
+from blockqnn.report.calibrated_told import in_a_line
 from blockqnn.runtime.facts import block_density
 from blockqnn.space.code import parse
 

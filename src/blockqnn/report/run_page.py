@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from blockqnn.diagram.text import escaped
+from blockqnn.report.calibrated import Evidence
 from blockqnn.report.chart import Chart
 from blockqnn.report.chart_markup import charts_of, library, script
 from blockqnn.report.markup import section
@@ -14,6 +15,7 @@ from blockqnn.report.run_sections.costs import costs
 from blockqnn.report.run_sections.failures import failures
 from blockqnn.report.run_sections.made import made
 from blockqnn.report.run_sections.summary import summary
+from blockqnn.report.run_sections.trust import trust
 
 # plotly compiles its shaders' code; nothing is loaded from anywhere
 _POLICY = (
@@ -23,8 +25,8 @@ _POLICY = (
 _ROWS = 200  # of the charts by iteration
 
 
-def run_page(run: RunView) -> str:
-    """The whole page, of a run that is finished or not. Reads nothing but the view."""
+def run_page(run: RunView, evidence: Evidence) -> str:
+    """The whole page, of a run that is finished or not; `evidence` is what full trainings told."""
     drawn = run_charts(run)
     moved = [chart for chart in drawn if not chart.name.startswith("against-")]
     cost = [chart for chart in drawn if chart.name.startswith("against-")]
@@ -42,10 +44,11 @@ def run_page(run: RunView) -> str:
             "</head>",
             "<body>",
             "<main>",
-            summary(run),
+            summary(run, evidence.proof),
             section("moved", "How it went", [charts_of(moved)]),
             section("cost", "What accuracy costs", [charts_of(cost)]),
             best(run),
+            trust(run, evidence),
             failures(run),
             costs(run),
             made(run),

@@ -15,7 +15,7 @@ def made(run: RunView) -> str:
     if settings.plugins:
         commands[0] += "".join(f" --plugin {shlex.quote(plugin.path)}" for plugin in settings.plugins)
     commands.append(f"blockqnn train {place} --out model")
-    commands.append(f"blockqnn calibrate {place} --sample 20 --proof 5")
+    commands.append(f"blockqnn calibrate {place} --sample 24 --proof 5")
     told = [
         f"blockqnn {facts.version}",
         f"protocol {facts.protocol}: runs of one protocol can share measurements",

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from statistics import fmean
 
 from blockqnn.diagram.text import escaped
+from blockqnn.report.calibrated import Proof
+from blockqnn.report.calibrated_told import in_a_line
 from blockqnn.report.histogram import short
 from blockqnn.report.markup import fact, facts, listed, paragraph
 from blockqnn.report.rows import RunView
@@ -12,22 +14,22 @@ from blockqnn.report.sections.wording import NONE, counted, lasting, percent
 _TENTH = 10  # the part of the trials that first and last means are taken over
 
 
-def summary(run: RunView) -> str:
+def summary(run: RunView, proof: Proof | None = None) -> str:
     """The heading, the numbers that matter, and a few sentences."""
     settings = run.facts.settings
     line = (
         f"{run.directory.name} · {settings.strategy} · preset {settings.preset} · {run.facts.device}"
         f" · seed {settings.plan.seed} · blockqnn {run.facts.version}"
     )
+    warnings = [f"Warning: {text}" for text in run.facts.data.warnings]
     return "\n".join(
         [
             f"<header><h1>Search of a block: {escaped(run.facts.data.name)}</h1>",
             paragraph(line, "muted"),
             facts(_numbers(run)),
             paragraph(" ".join(_words(run))),
-            listed([f"Warning: {text}" for text in run.facts.data.warnings], "caution")
-            if run.facts.data.warnings
-            else "",
+            paragraph(f"Was it worth it? By full trainings {in_a_line(proof)}.") if proof else "",
+            listed(warnings, "caution") if warnings else "",
             "</header>",
         ]
     )
