@@ -62,7 +62,7 @@ def fitted(
         return RewardFit(None, None, n, "too few of these networks differ in FLOPs and density")
     drawn = np.array(slopes)
     if whole[0] <= 0 or percentiles(drawn[:, 0])[0] <= 0:
-        reason = "beside FLOPs and density, early-stop accuracy is not shown to tell the final one"
+        reason = "beside FLOPs and density the slope of early-stop accuracy may be 0: no weights follow"
         return RewardFit(None, None, n, reason)
     # the few draws in which b is not above 0 count as if it were small: there size is all that tells
     weights = -drawn[:, 1:] / np.maximum(drawn[:, :1], 1e-12)
