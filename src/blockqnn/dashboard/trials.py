@@ -47,7 +47,6 @@ def trials_table(run: RunView, state: str, offset: int, *, searched: bool) -> st
         Column(run.metric),
         Column("seconds"),
         Column("worker", "text"),
-        Column("", "text"),
         Column("code", "code"),
     ]
     lines = tuple(_line(one) for one in shown)
@@ -59,11 +58,10 @@ def _line(one: Told) -> Line:
     return Line(
         (
             f"{one.trial.number:,}",
-            one.state,
+            f"{one.state}: {one.words}" if one.words else one.state,
             percent(one.accuracy, 2) if one.accuracy is not None else "",
             f"{one.seconds:.1f}" if one.seconds else "",
             one.worker,
-            one.words,
             BlockCode(one.trial.code),
         )
     )

@@ -68,7 +68,7 @@ svg { display: block; height: auto; max-width: 100%; }
 .bq, .bq-matrix { max-width: max(100%, 30rem); }
 .skip { position: absolute; left: -100rem; }
 .skip:focus { left: 0.5rem; top: 0.5rem; background: var(--paper); padding: 0.4rem 0.8rem; }
-progress { width: 100%; height: 0.6rem; accent-color: var(--accent); }
+progress { width: 100%; margin-bottom: 1.2rem; height: 0.6rem; accent-color: var(--accent); }
 #trials-section button, select {
   border: 1px solid var(--line); border-radius: 6px; padding: 0.25rem 0.7rem; font: inherit;
   color: var(--ink); background: var(--faint);
