@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from blockqnn.diagram.curves import Series, curves_picture
 from blockqnn.diagram.sheet import Panel, sheet
@@ -38,7 +38,7 @@ def draw(views: Sequence[RunView]) -> Drawn:
     corrects = _own_reward(view)
     across = "networks, sorted by early-stop accuracy"
     above = [
-        _series("early-stop accuracy (%)", models, lambda m: m.early, "step"),
+        _series("early-stop accuracy (%)", models, lambda m: m.early, "line"),
         _series("reward, mu = 1, rho = 8", models, lambda m: m.corrected),
     ]
     if corrects:
@@ -48,10 +48,18 @@ def draw(views: Sequence[RunView]) -> Drawn:
     charts = [
         curves_picture(above, "accuracy and reward", across, _WIDTH, _TALL),
         curves_picture(
-            [_series("", models, lambda m: m.flops / 1e6)], "MFLOPs of one image", across, _WIDTH, _LOW
+            [_series("MFLOPs", models, lambda m: m.flops / 1e6)],
+            "MFLOPs of one image",
+            across,
+            _WIDTH,
+            _LOW,
         ),
         curves_picture(
-            [_series("", models, lambda m: m.density)], "density, edges / nodes", across, _WIDTH, _LOW
+            [_series("density", models, lambda m: m.density)],
+            "density, edges / nodes",
+            across,
+            _WIDTH,
+            _LOW,
         ),
     ]
     lines = _lines(view, models, complete, corrects)
@@ -94,12 +102,12 @@ def _series(
     label: str,
     models: Sequence[Model],
     value: Callable[[Model], float | None],
-    form: str = "dots",
+    form: Literal["line", "dots"] = "dots",
 ) -> Series:
     """By place from 1 on."""
     numbers = [(float(place), value(model)) for place, model in enumerate(models, 1)]
     points = tuple((x, y) for x, y in numbers if y is not None)
-    return Series(label, points, "step" if form == "step" else "dots")
+    return Series(label, points, form)
 
 
 def _own_reward(view: RunView) -> bool:

@@ -24,7 +24,9 @@ def draw(views: Sequence[RunView]) -> Drawn:
     known = learned(view)
     values = heat(known, lambda choice: choice.value)
     tried = heat(known, lambda choice: float(choice.trials))
-    moved = Series("", tuple((float(m.iteration), 100 * m.agreement) for m in known.moments), "step")
+    moved = Series(
+        "steps in common", tuple((float(m.iteration), 100 * m.agreement) for m in known.moments), "step"
+    )
     zones = epsilon_zones(view, by_iteration(view))
     title = "steps in common with the last greedy block (%)"
     steps = _steps(known)

@@ -52,15 +52,25 @@ def _chart(
 ) -> str:
     last = float(rows[-1].last)
     seen = [(float(i), value) for i, _, value in points if i <= last]
+    lowest = _lowest([value for _, value in seen], [mean for _, mean in means])
+    dots = tuple((x, value) for x, value in seen if value >= lowest)
+    below = f" ({len(seen) - len(dots)} lie below)" if len(dots) < len(seen) else ""
     marked = {entry.trial for _, entry in shown}
     series = (
         Series("mean of an iteration", means),
         moments.best_so_far("best so far", seen, last),
-        Series("a trained network", tuple(seen), "dots"),
+        Series(f"a trained network{below}", dots, "dots"),
         Series("drawn below", tuple((float(i), v) for i, e, v in points if e.trial in marked), "dots"),
     )
     zones = moments.epsilon_zones(view, rows)
     return curves_picture(series, title, "iteration", _WIDTH, _HEIGHT, zones)
+
+
+def _lowest(values: Sequence[float], means: Sequence[float]) -> float:
+    """Where the axis may begin: a few bad networks would flatten all that lies above."""
+    if not values:
+        return 0.0
+    return min([sorted(values)[len(values) // 10], *means])
 
 
 def _moments(view: RunView, rows: Sequence[IterationRow]) -> list[tuple[int, Entry]]:
