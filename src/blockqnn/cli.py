@@ -509,6 +509,48 @@ def calibrate(
 
 
 @app.command()
+def figure(
+    name: Annotated[
+        str | None, typer.Argument(help="1, 2, 3, 5, 6, 8, 9, policy or structure; none: a list.")
+    ] = None,
+    runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN ...]")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Default: figure-NAME.svg here.", metavar="FILE.svg")
+    ] = None,
+) -> None:
+    """A figure of the paper, numbered as there, from runs of yours; or what their agent learned."""
+    from blockqnn.figures import catalogue
+
+    if name is None:
+        print("\n".join(catalogue.lines()))
+        return
+    drawn, path = catalogue.drawn(name, runs or ()), out or Path(f"figure-{name}.svg")
+    _write(path, "--out", drawn.svg)
+    print("\n".join((*drawn.lines, str(path))))
+
+
+@app.command()
+def table(
+    number: Annotated[str | None, typer.Argument(help="3, 4 or 5; none: a list.")] = None,
+    named: Annotated[
+        list[str] | None, typer.Argument(metavar="[RUN|TRAINED_DIR|ROWS.jsonl ...]")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """A result table of the paper, numbered as there, with results of yours beside its own."""
+    from blockqnn.figures import tables
+
+    if number is None:
+        print("\n".join(tables.lines()))
+        return
+    made = tables.made(number, named or ())
+    if as_json:
+        _print_json(made.told())
+        return
+    print("\n".join(made.lines()))
+
+
+@app.command()
 def predict(
     trained: Annotated[Path, typer.Argument(metavar="TRAINED_DIR")],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...")],

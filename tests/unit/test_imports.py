@@ -25,6 +25,7 @@ LAYERS = (
     ("network", "evaluation", "runtime", "tables"),
     ("journal",),
     ("report", "export"),
+    ("figures",),
     ("dashboard", "callbacks"),
     ("setup",),
     ("forking", "searching"),
@@ -95,6 +96,7 @@ def test_no_import_cycle():
         "import blockqnn.report.rows, blockqnn.report.drawing, blockqnn.callbacks.live,"
         " blockqnn.report.notebook, blockqnn.report.page",
         "import blockqnn.tables.compare",
+        "import blockqnn.figures.catalogue, blockqnn.figures.tables",
         "import blockqnn.cli, blockqnn.api",
     ],
 )

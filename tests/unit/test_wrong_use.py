@@ -18,8 +18,8 @@ from models import random_model
 from pictures import bomb, pictures, save_png, write_folder
 
 COMMANDS = (
-    "auto, search, init, space, fork, status, top, report, dashboard, show, train, calibrate, predict,"
-    " export, compare"
+    "auto, search, init, space, fork, status, top, report, dashboard, show, train, calibrate, figure,"
+    " table, predict, export, compare"
 )
 OPTIONS = [
     ("", [COMMANDS, "blockqnn --help"]),

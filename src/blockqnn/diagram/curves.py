@@ -42,6 +42,8 @@ _STYLE = f"""
 .bq-curves .line {{ fill: none; stroke-width: 1.8; stroke-linejoin: round; stroke-linecap: round; }}
 .bq-curves .dot {{ stroke: none; }}
 .bq-curves .band {{ stroke: none; fill-opacity: 0.15; }}
+.bq-curves .zone {{ fill: #818b98; fill-opacity: 0.14; }}
+.bq-curves .border {{ stroke: #818b98; stroke-width: 1; stroke-dasharray: 2 3; }}
 .bq-curves .many {{ fill-opacity: 0.45; }}
 {_styled(0)}
 @media screen and (prefers-color-scheme: dark) {{
@@ -66,6 +68,15 @@ class Series(NamedTuple):
     band: tuple[tuple[float, float, float], ...] = ()
 
 
+class Zone(NamedTuple):
+    """A part of the axis across, begun by a broken line, with its name above where that has room."""
+
+    first: float
+    last: float
+    label: str
+    shaded: bool = False
+
+
 class _Frame(NamedTuple):
     """Where the axes lie, in pixels."""
 
@@ -84,16 +95,21 @@ class _Frame(NamedTuple):
 
 
 def curves_picture(
-    series: Sequence[Series], title: str, across: str, width: int = 352, height: int = 220
+    series: Sequence[Series],
+    title: str,
+    across: str,
+    width: int = 352,
+    height: int = 220,
+    zones: Sequence[Zone] = (),
 ) -> str:
     """The chart: `title` names what goes up, `across` what goes to the right.
 
     `height` is without the legend, which stands below the axes so that it hides nothing; there is
-    one where there are several series, at most eight.
+    one where there are several series, at most eight. `zones` lie behind all lines.
     """
     shown = [s._replace(points=tuple(p for p in s.points if all(map(math.isfinite, p)))) for s in series]
     within = [(x, y) for s in shown for x, *ys in s.band for y in ys]
-    frame = _frame([*(p for s in shown for p in s.points), *within], width, height)
+    frame = _frame([*(p for s in shown for p in s.points), *within], width, height, bool(zones))
     legend, rows = _legend([s for s in shown if len(shown) > 1], frame.left, width, height + 8)
     total = height + rows * _LINE + (6 if rows else 0)
     parts = [
@@ -104,6 +120,7 @@ def curves_picture(
         f"<style>{_STYLE}</style>",
         f'<text class="title" x="{px(frame.left)}" y="12">'
         f"{escaped(shortened(title, _FONT, width - frame.left))}</text>",
+        *(line for zone in zones for line in _zone(zone, frame)),
         *_axes(frame, across, height),
     ]
     parts.extend(_band(one, number, frame) for number, one in enumerate(shown) if one.band)
@@ -115,7 +132,7 @@ def curves_picture(
     return "\n".join([*parts, *legend, "</svg>\n"])
 
 
-def _frame(points: Sequence[tuple[float, float]], width: int, height: int) -> _Frame:
+def _frame(points: Sequence[tuple[float, float]], width: int, height: int, zones: bool) -> _Frame:
     """Beside the widest number at the left, and half of one at the right; numbers do not touch."""
     up = axis([y for _, y in points], 4, widened=True)
     beside = max(text_width(label, _SMALL) for label in up.labels) + 8
@@ -125,7 +142,8 @@ def _frame(points: Sequence[tuple[float, float]], width: int, height: int) -> _F
         left, right = max(beside, widest / 2), width - max(6.0, widest / 2)
         if widest + 10 <= (right - left) * _step(across):
             break
-    return _Frame(left, _ABOVE, right, height - _TICK - _LINE, across, up)
+    above = _ABOVE + (_LINE if zones else 0)
+    return _Frame(left, above, right, height - _TICK - _LINE, across, up)
 
 
 def _step(across: Axis) -> float:
@@ -152,6 +170,25 @@ def _axes(frame: _Frame, across: str, height: int) -> Iterator[str]:
         f'<text x="{px(middle)}" y="{px(height - 7)}" text-anchor="middle">'
         f"{escaped(shortened(across, _SMALL, room))}</text>"
     )
+
+
+def _zone(zone: Zone, frame: _Frame) -> Iterator[str]:
+    """The part of it that the axis shows."""
+    left, right = (
+        min(max(frame.x(value), frame.left), frame.right) for value in (zone.first, zone.last)
+    )
+    if left >= right:
+        return
+    top, height = px(frame.top), px(frame.bottom - frame.top)
+    if zone.shaded:
+        yield (
+            f'<rect class="zone" x="{px(left)}" y="{top}" width="{px(right - left)}" height="{height}"/>'
+        )
+    if left > frame.left:
+        yield f'<path class="border" d="M{px(left)} {px(frame.top - _LINE / 2)}V{px(frame.bottom)}"/>'
+    if text_width(zone.label, _SMALL) + 4 <= right - left:
+        y = px(frame.top - _LINE / 2)
+        yield f'<text class="tick" x="{px(left + 4)}" y="{y}">{escaped(zone.label)}</text>'
 
 
 def _drawn(series: Series, number: int, frame: _Frame) -> Iterator[str]:

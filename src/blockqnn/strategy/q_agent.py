@@ -116,6 +116,10 @@ class QAgent(Generic[S, A]):
         """Q(s, a)."""
         return self._q.get(self._view(state), {}).get(action, self._initial_q())
 
+    def learned(self, state: S) -> dict[A, float]:
+        """Q of the legal actions that were updated; any other has the initial value."""
+        return dict(self._values(state))
+
     def _trajectory(self, episode: Sequence[A]) -> Trajectory[S, A]:
         state, steps = self._mdp.start, []
         for action in episode:
