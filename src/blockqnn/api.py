@@ -68,7 +68,10 @@ class Run:
         from blockqnn.report.run_page import run_page
 
         path = self.path / "report.html" if out is None else Path(out)
-        page = run_page(rows.read(self.path), calibrated.read(self.path))
+        from blockqnn.figures.learned import learned_picture
+
+        view = rows.read(self.path)
+        page = run_page(view, calibrated.read(self.path), learned_picture(view) or "")
         replace_file(path, page.encode())
         return path
 

@@ -78,6 +78,17 @@ def test_a_run_without_trials_has_a_page_too(tmp_path):
     assert "Nothing measured yet." in page_of(read(tmp_path))
 
 
+def test_what_the_agent_learned_stands_there(tmp_path):
+    """The values of the first iteration: its best block is of three operations."""
+    written(tmp_path)
+    assert "highest Q of a layer at each place" in Run(tmp_path).report().read_text()
+
+
+def test_a_strategy_without_values_has_no_such_part(tmp_path):
+    written(tmp_path, strategy="random")
+    assert "What the agent learned" not in Run(tmp_path).report().read_text()
+
+
 def test_it_is_written_where_it_is_asked_for(tmp_path):
     written(tmp_path / "run")
     assert Run(tmp_path / "run").report() == tmp_path / "run" / "report.html"

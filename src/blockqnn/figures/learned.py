@@ -10,7 +10,7 @@ from blockqnn.diagram.svg import picture
 from blockqnn.figures.drawn import Drawn
 from blockqnn.figures.moments import by_iteration, epsilon_zones
 from blockqnn.figures.words import aligned, names, number
-from blockqnn.report.policy import Choice, Learned, Moment, learned
+from blockqnn.report.policy import WITH_AN_AGENT, Choice, Learned, Moment, learned
 from blockqnn.report.rows import RunView
 from blockqnn.space.code import figure, layer_name
 
@@ -45,6 +45,13 @@ def draw(views: Sequence[RunView]) -> Drawn:
     lines = lines_of(known)
     heading = f"What the agent of {names(views)[0]} learned"
     return Drawn(sheet(rows, heading, "; ".join(lines)), tuple(lines))
+
+
+def learned_picture(view: RunView) -> str | None:
+    """The same as SVG; None where there is no table, or nothing was learned yet."""
+    if view.facts.settings.strategy not in WITH_AN_AGENT or not view.fold.complete_iterations():
+        return None
+    return draw([view]).svg
 
 
 def heat(known: Learned, number_of: Callable[[Choice], float | None]) -> Heat:

@@ -6,7 +6,7 @@ from blockqnn.diagram.text import escaped
 from blockqnn.report.calibrated import Evidence
 from blockqnn.report.chart import Chart
 from blockqnn.report.chart_markup import charts_of, library, script
-from blockqnn.report.markup import section
+from blockqnn.report.markup import pictures, section
 from blockqnn.report.page_style import STYLE
 from blockqnn.report.rows import IterationRow, RunView
 from blockqnn.report.run_charts import charts
@@ -22,11 +22,18 @@ _POLICY = (
     "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline';"
     " script-src 'unsafe-inline' 'unsafe-eval'"
 )
+_LEARNED = (
+    "Values are rewards that a finished block is expected to have. Framed: the steps of the block that the"
+    " agent would build now, were it never to explore."
+)
 _ROWS = 200  # of the charts by iteration
 
 
-def run_page(run: RunView, evidence: Evidence) -> str:
-    """The whole page, of a run that is finished or not; `evidence` is what full trainings told."""
+def run_page(run: RunView, evidence: Evidence, learned: str = "") -> str:
+    """The whole page, of a run that is finished or not.
+
+    `evidence` is what full trainings told; `learned` what the agent learned, as SVG, where it has a table.
+    """
     drawn = run_charts(run)
     moved = [chart for chart in drawn if not chart.name.startswith("against-")]
     cost = [chart for chart in drawn if chart.name.startswith("against-")]
@@ -48,6 +55,9 @@ def run_page(run: RunView, evidence: Evidence) -> str:
             section("moved", "How it went", [charts_of(moved)]),
             section("cost", "What accuracy costs", [charts_of(cost)]),
             best(run),
+            section("learned", "What the agent learned", [pictures([(learned, _LEARNED)])])
+            if learned
+            else "",
             trust(run, evidence),
             failures(run),
             costs(run),
