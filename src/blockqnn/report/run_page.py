@@ -23,8 +23,8 @@ _POLICY = (
     " script-src 'unsafe-inline' 'unsafe-eval'"
 )
 _LEARNED = (
-    "Values are rewards that a finished block is expected to have. Framed: the steps of the block that the"
-    " agent would build now, were it never to explore."
+    "Values are rewards that a finished block is expected to have. Framed: the steps of the block"
+    " that the agent would build now, were it never to explore."
 )
 _ROWS = 200  # of the charts by iteration
 
@@ -32,7 +32,8 @@ _ROWS = 200  # of the charts by iteration
 def run_page(run: RunView, evidence: Evidence, learned: str = "") -> str:
     """The whole page, of a run that is finished or not.
 
-    `evidence` is what full trainings told; `learned` what the agent learned, as SVG, where it has a table.
+    `evidence` is what full trainings told; `learned` what the agent learned, as SVG, where it has
+    a table.
     """
     drawn = run_charts(run)
     moved = [chart for chart in drawn if not chart.name.startswith("against-")]
