@@ -4,11 +4,11 @@
     PYTHONPATH=src python benchmarks/published_schedule.py default --runs DIR
 
 Table 2's schedule (95 iterations at random, then epsilon falls to 0.1), staleness 0, seed 0. `paper`
-has the preset's agent and reward; `default` has the default agent, which keeps its own epsilon, and
-reward. Images of 8x8, skeleton small with filters 8/16, blocks of at most 12 layers, 40 steps of 64
-images: tenths of a second are what the paper's 12 minutes are here. It stops after so many hours and
-goes on in DIR/paper or DIR/default; when it stops, the run is copied to results/schedule-NAME, where
-`blockqnn figure 8` and `report` read it.
+has the preset's agent and reward, `unshaped` the same without the shaped reward (fig. 5); `default`
+has the default agent, which keeps its own epsilon, and reward. Images of 8x8, skeleton small with
+filters 8/16, blocks of at most 12 layers, 40 steps of 64 images: tenths of a second are what the
+paper's 12 minutes are here. It stops after so many hours and goes on in DIR/paper or DIR/default; when
+it stops, the run is copied to results/schedule-NAME, where `blockqnn figure 8` and `report` read it.
 """
 
 import argparse
@@ -30,8 +30,10 @@ COMMON: dict[str, Any] = {
     "space": {"max_layers": 12},
     "plan": {"trials": ITERATIONS * SIZE, "iteration": SIZE, "staleness": 0},
 }
+_PAPER = {key: PRESETS["paper"][key] for key in ("agent", "reward")}
 AGENTS: dict[str, dict[str, Any]] = {
-    "paper": {key: PRESETS["paper"][key] for key in ("agent", "reward")},
+    "paper": _PAPER,
+    "unshaped": {**_PAPER, "agent": {**_PAPER["agent"], "shaped": False}},
     "default": {},
 }
 
