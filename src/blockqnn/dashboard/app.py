@@ -79,8 +79,7 @@ def application(directories: Sequence[Path]) -> "Starlette":
         if not several:
             return RedirectResponse("/run/0", headers=_HEADERS)
         main = '<h1>Searches</h1><p id="state" role="status"></p><div id="overview"></div>'
-        body = page.frame("searches", main).replace("<body>", '<body data-source="/all">')
-        return HTMLResponse(body, headers=_HEADERS)
+        return HTMLResponse(page.frame("searches", main, "/all"), headers=_HEADERS)
 
     async def run(request: "Request") -> "Response":
         number = number_of(request)

@@ -6,12 +6,11 @@ from typing import Any
 
 from blockqnn.dashboard.trials import STATES, trials_table, workers
 from blockqnn.dashboard.watch import Watch
-from blockqnn.diagram.text import escaped
 from blockqnn.quantity import duration
 from blockqnn.report.chart import plotted
 from blockqnn.report.chart_markup import empty
+from blockqnn.report.document import document
 from blockqnn.report.markup import Column, Group, Line, Link, table
-from blockqnn.report.page_style import STYLE
 from blockqnn.report.run_page import run_charts
 from blockqnn.report.run_sections.best import best
 from blockqnn.report.run_sections.costs import costs
@@ -20,29 +19,11 @@ from blockqnn.report.run_sections.summary import summary
 from blockqnn.report.sections.wording import NONE, percent
 
 
-def frame(title: str, main: str) -> str:
-    """A page without values, whose script asks for them."""
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8"/>',
-            '<meta name="viewport" content="width=device-width, initial-scale=1"/>',
-            '<meta name="color-scheme" content="light dark"/>',
-            f"<title>{escaped(title)}</title>",
-            f"<style>{STYLE}</style>",
-            "</head>",
-            "<body>",
-            '<a class="skip" href="#main">To the content</a>',
-            f'<main id="main">{main}</main>',
-            '<script src="/plotly.js"></script>',
-            '<script src="/charts.js"></script>',
-            '<script src="/live.js"></script>',
-            "</body>",
-            "</html>\n",
-        ]
-    )
+def frame(title: str, main: str, source: str) -> str:
+    """A page without values, whose script asks for them at `source`."""
+    scripts = [f'<script src="/{name}"></script>' for name in ("plotly.js", "charts.js", "live.js")]
+    skip = '<a class="skip" href="#main">To the content</a>'
+    return document(title, [skip, f'<main id="main">{main}</main>', *scripts], source=source)
 
 
 def run_frame(watch: Watch, number: int, several: bool) -> str:
@@ -65,8 +46,7 @@ def run_frame(watch: Watch, number: int, several: bool) -> str:
 <div id="failures"></div>
 <div id="costs"></div>
 """
-    body = frame(f"{watch.view.facts.data.name}: search", main)
-    return body.replace("<body>", f'<body data-source="/run/{number}">')
+    return frame(f"{watch.view.facts.data.name}: search", main, f"/run/{number}")
 
 
 def run_state(watch: Watch) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 from blockqnn.diagram.curves import Series, curves_picture
 from blockqnn.diagram.sheet import Panel, sheet
 from blockqnn.figures.drawn import Drawn
-from blockqnn.figures.fully_trained import fully_trained
 from blockqnn.figures.words import aligned, names
+from blockqnn.report import calibrated
 from blockqnn.report.rows import RunView
 from blockqnn.runtime.facts import reward_rule
 from blockqnn.strategy.reward import RewardRule, corrected_reward
@@ -71,7 +71,8 @@ def models_of(view: RunView) -> list[Model]:
     """The fully trained candidates of the run; where there are none, the evaluated ones."""
     rule = reward_rule(view.facts)
     paper = replace(rule, mu=MU, rho=RHO, nu=0.0)
-    trained = fully_trained(view.directory)
+    calibration = calibrated.read(view.directory).calibration
+    trained = [row for row in calibration.rows if row.final is not None] if calibration else []
     if trained:
         rewards = {entry.trial: entry.reward for entry in view.entries()}
         return [

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from blockqnn.diagram.text import escaped
+from blockqnn.report.document import document
 from blockqnn.report.findings import read
-from blockqnn.report.page_style import STYLE
 from blockqnn.report.sections.model import model
 from blockqnn.report.sections.search import search
 from blockqnn.report.sections.stages import baselines, recipe, selection, time_spent
@@ -22,23 +21,6 @@ def page(directory: Path) -> str:
     Raises InputError without a journal, or where a file is damaged.
     """
     findings = read(directory)
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8"/>',
-            '<meta name="viewport" content="width=device-width, initial-scale=1"/>',
-            '<meta name="color-scheme" content="light dark"/>',
-            f"<title>{escaped(findings.journal.data.name)}: image classifier</title>",
-            f"<style>{STYLE}</style>",
-            "</head>",
-            "<body>",
-            "<main>",
-            summary(findings),
-            *(section(findings) for section in _SECTIONS),
-            "</main>",
-            "</body>",
-            "</html>\n",
-        ]
-    )
+    main = [summary(findings), *(section(findings) for section in _SECTIONS)]
+    title = f"{findings.journal.data.name}: image classifier"
+    return document(title, ["<main>", *main, "</main>"])

@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-from blockqnn.diagram.text import escaped
 from blockqnn.report.calibrated import Evidence
 from blockqnn.report.chart import Chart
 from blockqnn.report.chart_markup import charts_of, library, script
+from blockqnn.report.document import document
 from blockqnn.report.markup import pictures, section
-from blockqnn.report.page_style import STYLE
 from blockqnn.report.rows import IterationRow, RunView
 from blockqnn.report.run_charts import charts
 from blockqnn.report.run_sections.best import best
@@ -38,38 +37,21 @@ def run_page(run: RunView, evidence: Evidence, learned: str = "") -> str:
     drawn = run_charts(run)
     moved = [chart for chart in drawn if not chart.name.startswith("against-")]
     cost = [chart for chart in drawn if chart.name.startswith("against-")]
-    return "\n".join(
-        [
-            "<!DOCTYPE html>",
-            '<html lang="en">',
-            "<head>",
-            '<meta charset="utf-8"/>',
-            '<meta name="viewport" content="width=device-width, initial-scale=1"/>',
-            '<meta name="color-scheme" content="light dark"/>',
-            f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}"/>',
-            f"<title>{escaped(run.facts.data.name)}: search of a block</title>",
-            f"<style>{STYLE}</style>",
-            "</head>",
-            "<body>",
-            "<main>",
-            summary(run, evidence.proof),
-            section("moved", "How it went", [charts_of(moved)]),
-            section("cost", "What accuracy costs", [charts_of(cost)]),
-            best(run),
-            section("learned", "What the agent learned", [pictures([(learned, _LEARNED)])])
-            if learned
-            else "",
-            trust(run, evidence),
-            failures(run),
-            costs(run),
-            made(run),
-            "</main>",
-            library(),
-            script(),
-            "</body>",
-            "</html>\n",
-        ]
-    )
+    main = [
+        summary(run, evidence.proof),
+        section("moved", "How it went", [charts_of(moved)]),
+        section("cost", "What accuracy costs", [charts_of(cost)]),
+        best(run),
+        section("learned", "What the agent learned", [pictures([(learned, _LEARNED)])])
+        if learned
+        else "",
+        trust(run, evidence),
+        failures(run),
+        costs(run),
+        made(run),
+    ]
+    title = f"{run.facts.data.name}: search of a block"
+    return document(title, ["<main>", *main, "</main>", library(), script()], policy=_POLICY)
 
 
 def run_charts(run: RunView, rows: Sequence[IterationRow] | None = None) -> list[Chart]:

@@ -64,5 +64,5 @@ def test_a_code_is_copied(opened, page):
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     opened()
     page.locator("table.sortable tbody tr").first.get_by_role("button").click()
-    page.get_by_text("copied").wait_for()
+    page.get_by_text("copied", exact=True).wait_for()
     assert page.evaluate("navigator.clipboard.readText()").startswith(CONVS[2])
