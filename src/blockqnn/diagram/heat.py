@@ -63,7 +63,7 @@ def heat_picture(heat: Heat, title: str, across: str, written: Callable[[float],
     scale = _scale(numbers)
     labels = [*heat.columns, *(written(v) for v in numbers)]
     cell = max([24.0, *(text_width(label, _FONT) + 10 for label in labels)])
-    left = max((text_width(name, _FONT) for name in heat.rows), default=0.0) + 8
+    left = max(text_width(name, _FONT) for name in (*heat.rows, across)) + 8
     grid = left + cell * len(heat.columns)
     width = px(max(grid, text_width(title, _TITLE), left + _legend_width(scale, written)) + 4)
     height = px(_ABOVE + _ROW * len(heat.rows) + _BELOW)
