@@ -72,7 +72,10 @@ class Run:
 
         view = rows.read(self.path)
         page = run_page(view, calibrated.read(self.path), learned_picture(view) or "")
-        replace_file(path, page.encode())
+        try:
+            replace_file(path, page.encode())
+        except OSError as error:
+            raise InputError(f"report {path}: cannot be written ({error.strerror})") from None
         return path
 
     def _repr_html_(self) -> str:
