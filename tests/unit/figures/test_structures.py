@@ -1,4 +1,4 @@
-"""Structure of the best blocks: features against networkx, intervals against scipy and the literature."""
+"""Structure of the best blocks: features against networkx, intervals against scipy."""
 
 from collections import Counter
 from itertools import islice
