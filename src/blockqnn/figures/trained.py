@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Annotated, Literal, NamedTuple, TypeVar
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from blockqnn.errors import InputError
 from blockqnn.network.plan import Image, Skeleton, plan_network
-from blockqnn.space.code import CodeError, parse
+from blockqnn.space.code import parse
 
 _DATA = ("cifar10", "cifar100")
 Percent = Annotated[FiniteFloat, Field(ge=0, le=100)]
@@ -40,7 +41,8 @@ class _Training(NamedTuple):
 
     method: str
     code: str
-    stages: tuple[tuple[int, ...], tuple[int, ...]] | None  # widths, repeats
+    skeleton: Skeleton | None  # None for what is no block
+    depth: int | None
     params: int
     data: str
     accuracy: float
@@ -107,14 +109,14 @@ def ours(named: Sequence[str]) -> list[Ours]:
         if not found:
             raise InputError(f"table 3 {text}: holds no test accuracy on {' or '.join(_DATA)}")
         for one in found:
-            groups.setdefault((one.method, one.code, one.stages), []).append(one)
+            groups.setdefault((one.method, one.code, one.skeleton), []).append(one)
     return [_together(trainings) for trainings in groups.values()]
 
 
 def _together(trainings: Sequence[_Training]) -> Ours:
     first = trainings[0]
     ten, hundred = (_errors(t.accuracy for t in trainings if t.data == data) for data in _DATA)
-    return Ours(first.method, _depth(first), first.params, ten, hundred)
+    return Ours(first.method, first.depth, first.params, ten, hundred)
 
 
 def _errors(accuracies: Iterable[float]) -> Errors | None:
@@ -124,12 +126,9 @@ def _errors(accuracies: Iterable[float]) -> Errors | None:
     return Errors(fmean(errors), stdev(errors) if len(errors) > 1 else None, len(errors))
 
 
-def _depth(training: _Training) -> int | None:
-    """As the paper counts it; None for what is no block."""
-    if training.stages is None:
-        return None
-    skeleton = Skeleton(("conv",), *training.stages)
-    return plan_network(parse(training.code), skeleton, Image(3, 32, 32), 10).depth
+def _depth(code: str, skeleton: Skeleton) -> int:
+    """As the paper counts it."""
+    return plan_network(parse(code), skeleton, Image(3, 32, 32), 10).depth
 
 
 def _of_file(path: Path) -> Iterator[_Training]:
@@ -143,13 +142,15 @@ def _of_file(path: Path) -> Iterator[_Training]:
         data = _known(row.data)
         if row.test is None or data is None:
             continue
-        stages = None
+        skeleton, depth = None, None
         if row.widths is not None and row.repeats is not None:
-            stages = tuple(row.widths), (row.repeats,) * len(row.widths)
-            _checked(row.code, f"{path}: line {number}")
-        n = f", N={row.repeats}" if stages else f" ({row.code})"
+            with _placed(f"{path}: line {number}"):
+                skeleton = Skeleton(("conv",), tuple(row.widths), (row.repeats,) * len(row.widths))
+                depth = _depth(row.code, skeleton)
+        n = f", N={row.repeats}" if skeleton else f" ({row.code})"
         how = ", ".join([row.preset, f"{row.epochs:g} epochs", *row.changes])
-        yield _Training(f"{row.network}{n} ({how})", row.code, stages, row.params, data, row.test)
+        method = f"{row.network}{n} ({how})"
+        yield _Training(method, row.code, skeleton, depth, row.params, data, row.test)
 
 
 def _of_directory(path: Path) -> Iterator[_Training]:
@@ -160,12 +161,18 @@ def _of_directory(path: Path) -> Iterator[_Training]:
     data = _known(config.data)
     if data is None:
         raise InputError(f"table 3 {path}: trained on {config.data!r}, not on {' or '.join(_DATA)}")
-    _checked(config.code, str(path / "config.json"))
-    stages = tuple(config.skeleton.widths), tuple(config.skeleton.repeats)
-    repeats = ",".join(map(str, dict.fromkeys(stages[1])))
+    given = config.skeleton
+    with _placed(str(path / "config.json")):
+        skeleton = Skeleton(tuple(given.stem), tuple(given.widths), tuple(given.repeats))
+        depth = _depth(config.code, skeleton)
+    repeats = ",".join(
+        map(str, skeleton.repeats if len(set(skeleton.repeats)) > 1 else skeleton.repeats[:1])
+    )
+    method = f"{path.name}, N={repeats} ({config.recipe.epochs:g} epochs)"
     for reading in metrics.test_readings:
-        method = f"{path.name}, N={repeats} ({config.recipe.epochs:g} epochs)"
-        yield _Training(method, config.code, stages, metrics.params, data, reading.test_accuracy)
+        yield _Training(
+            method, config.code, skeleton, depth, metrics.params, data, reading.test_accuracy
+        )
 
 
 def _known(data: str) -> str | None:
@@ -174,10 +181,12 @@ def _known(data: str) -> str | None:
     return name if name in _DATA else None
 
 
-def _checked(code: str, where: str) -> None:
+@contextmanager
+def _placed(where: str) -> Iterator[None]:
+    """Says of a code or a template that cannot be where it stands."""
     try:
-        parse(code)
-    except CodeError as error:
+        yield
+    except InputError as error:
         raise InputError(f"{where}: {error}") from None
 
 

@@ -57,6 +57,12 @@ def test_the_greedy_block_and_how_sure_it_is(view):
     assert [step.trials for step in known.steps] == [8, 8, 16]  # B ended there too
 
 
+def test_another_kernel_is_no_other_type(tmp_path):
+    view = run(tmp_path, [[(A, 90.0), ("(1,1,1,0,0)", 80.0), ("(1,2,3,0,0)", 60.0)] * 8])
+    step = learned(view).steps[0]
+    assert (step.second.kind, step.margin) == ("max pool 3x3", 30.0)
+
+
 def test_the_policy_moved(view):
     known = learned(view)
     assert [m.iteration for m in known.moments] == [1, 2, 3]
