@@ -13,6 +13,7 @@ it stops, the run is copied to results/schedule-NAME, where `blockqnn figure 8` 
 
 import argparse
 import shutil
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--hours", type=float, default=24.0)
     options = parser.parse_args()
     run = options.runs / options.agent
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background ignores
     timer = threading.Timer(3600 * options.hours, _interrupt)
     timer.daemon = True
     timer.start()
