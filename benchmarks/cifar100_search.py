@@ -25,6 +25,7 @@ def main() -> None:
         "space": {"max_layers": int(layers), "max_flops": max_flops},
         "recipe": {"batch": 64},
         "plan": {"trials": trials},
+        "reward": {"mu": 1.0, "rho": 8.0},  # the default when these searches were made
     }
     blockqnn.search(data, run=Path(directory), preset="standard", settings=settings, live=True)
 

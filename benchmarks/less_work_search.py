@@ -50,6 +50,7 @@ def searched(data: str, name: str, budget: str, seed: int) -> dict[str, Any]:
             settings={
                 "recipe": {"precision": PRECISION, **RECIPES[name]},
                 "space": {"max_layers": MAX_LAYERS},
+                "reward": {"mu": 1.0, "rho": 8.0},  # the default when its rows were made
             },
             max_flops=limit,
             seed=seed,
