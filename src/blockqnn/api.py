@@ -71,7 +71,7 @@ class Run:
         from blockqnn.figures.learned import learned_picture
 
         view = rows.read(self.path)
-        page = run_page(view, calibrated.read(self.path), learned_picture(view) or "")
+        page = run_page(view, calibrated.read(self.path), learned_picture(view))
         try:
             replace_file(path, page.encode())
         except OSError as error:

@@ -114,7 +114,13 @@ def _parsed(text: str) -> Any:
 def write_settings(settings: Settings, path: Path) -> None:
     """The resolved settings of a run, for people; the run's store holds the ones that count."""
     header = "# The settings of this run, resolved. Changing them here changes nothing.\n"
-    path.write_text(header + yaml.safe_dump(json.loads(settings.model_dump_json()), sort_keys=False))
+    path.write_text(header + resolved(settings))
+
+
+def resolved(settings: Settings) -> str:
+    """All settings as YAML, without comments."""
+    text: str = yaml.safe_dump(json.loads(settings.model_dump_json()), sort_keys=False)
+    return text
 
 
 def commented(settings: Settings) -> str:

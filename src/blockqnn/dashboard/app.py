@@ -1,7 +1,8 @@
 """The live page as a web application: on this machine only, for reading only."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 HOST = "127.0.0.1"
-_HOSTS = ["127.0.0.1", "localhost", "[::1]"]  # names under which it answers: no other site's
-_SOONEST = 2.0  # seconds between two looks
+_HOSTS = ["127.0.0.1", "localhost"]  # names under which it answers: no other site's
+_SOONEST, _LEAST = 2.0, 0.5  # seconds between two looks; until a browser asks again
 _IDLE = 80.0  # times as long as it worked it rests: at most 1.3 percent of a core, and what is sent
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; connect-src 'self'; img-src data: blob:;"
@@ -35,7 +36,7 @@ class _Runs:
     def __init__(self, directories: Sequence[Path]) -> None:
         self.directories = directories
         self._watches: list[Watch] = []
-        self._answers: dict[int, tuple[int, dict[str, Any]]] = {}  # by run: version, what was told
+        self._filled: dict[int, tuple[int, dict[str, Any]]] = {}  # by run: version, what was told
         self._rested: dict[int, float] = {}  # by run: until when it is not looked at
 
     @property
@@ -44,18 +45,32 @@ class _Runs:
             self._watches = [Watch(directory) for directory in self.directories]
         return self._watches
 
-    def state(self, number: int) -> tuple[int, dict[str, Any], float]:
-        """Version, what the page is filled with, and after how many seconds to ask again."""
-        watch, now = self.watches[number], time.monotonic()
-        if now >= self._rested.get(number, 0.0) or number not in self._answers:
-            begun = time.process_time()
-            changed = watch.look()
-            if changed or number not in self._answers:
-                self._answers[number] = watch.version, page.run_state(watch)
-            rest = max(_SOONEST, _IDLE * (time.process_time() - begun))
-            self._rested[number] = now + rest
-        version, told = self._answers[number]
-        return version, {**told, **page.standing(watch)}, max(0.5, self._rested[number] - now)
+    def look(self, number: int) -> Watch:
+        """The run as it is now, or was when it was last looked at, if that was just now."""
+        watch = self.watches[number]
+        if not self.again(number):
+            with self._resting_after(number):
+                watch.look()
+        return watch
+
+    def filled(self, number: int) -> tuple[int, dict[str, Any]]:
+        """Version, and what the page of the run is filled with."""
+        watch = self.look(number)
+        if number not in self._filled or self._filled[number][0] != watch.version:
+            with self._resting_after(number):
+                self._filled[number] = watch.version, page.run_state(watch)
+        return self._filled[number]
+
+    def again(self, number: int) -> float:
+        """Seconds until the run is looked at again."""
+        return max(0.0, self._rested.get(number, 0.0) - time.monotonic())
+
+    @contextmanager
+    def _resting_after(self, number: int) -> Iterator[None]:
+        begun = time.process_time()
+        yield
+        rest = max(_SOONEST, _IDLE * (time.process_time() - begun))
+        self._rested[number] = max(self._rested.get(number, 0.0), time.monotonic() + rest)
 
 
 def application(directories: Sequence[Path]) -> "Starlette":
@@ -86,22 +101,27 @@ def application(directories: Sequence[Path]) -> "Starlette":
         return HTMLResponse(page.run_frame(runs.watches[number], number, several), headers=_HEADERS)
 
     async def state(request: "Request") -> "Response":
-        version, told, again = runs.state(number_of(request))
+        number = number_of(request)
+        version, told = runs.filled(number)
         if request.query_params.get("known") == str(version):
-            told = {key: told[key] for key in ("share", "state")}
-        return JSONResponse({**told, "version": version, "again": again}, headers=_HEADERS)
+            told = {}
+        now = {
+            "version": version,
+            "again": max(_LEAST, runs.again(number)),
+            **page.standing(runs.watches[number]),
+        }
+        return JSONResponse({**told, **now}, headers=_HEADERS)
 
     async def all_states(_: "Request") -> "Response":
-        told = [runs.state(number) for number in range(len(directories))]
-        return JSONResponse(
-            {
-                "version": sum(version for version, _, _ in told) * len(told) + int(time.time() // 2),
-                "again": max(again for _, _, again in told),
-                "state": f"{len(told)} runs.",
-                "parts": {"overview": page.overview(runs.watches)},
-            },
-            headers=_HEADERS,
-        )
+        numbers = range(len(directories))
+        watches = [runs.look(number) for number in numbers]
+        answer = {
+            "version": time.monotonic_ns(),  # always new: how long ago a run changed stands in it
+            "again": max(_LEAST, *map(runs.again, numbers)),
+            "state": f"{len(watches)} runs.",
+            "parts": {"overview": page.overview(watches)},
+        }
+        return JSONResponse(answer, headers=_HEADERS)
 
     async def trials(request: "Request") -> "Response":
         state, offset = request.query_params.get("state", "all"), request.query_params.get("offset", "0")

@@ -45,10 +45,11 @@
   }
 
   if (at("trials")) {
+    const shown = Number(at("trials").dataset.shown);
     const go = (to) => { offset = Math.max(0, to); trials(); };
     at("trial-state").addEventListener("change", () => go(0));
-    at("trials-newer").addEventListener("click", () => go(offset - 50));
-    at("trials-older").addEventListener("click", () => go(offset + 50));
+    at("trials-newer").addEventListener("click", () => go(offset - shown));
+    at("trials-older").addEventListener("click", () => go(offset + shown));
   }
   look();
 })();

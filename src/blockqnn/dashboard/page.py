@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from blockqnn.dashboard.trials import STATES, trials_table, workers
+from blockqnn.dashboard.trials import SHOWN, STATES, trials_table, workers
 from blockqnn.dashboard.watch import Watch
 from blockqnn.quantity import duration
 from blockqnn.report.chart import plotted
@@ -42,7 +42,7 @@ def run_frame(watch: Watch, number: int, several: bool) -> str:
 <p><label>state <select id="trial-state">{choices}</select></label>
 <button id="trials-newer" type="button">newer</button>
 <button id="trials-older" type="button">older</button></p>
-<div id="trials"></div></section>
+<div id="trials" data-shown="{SHOWN}"></div></section>
 <div id="failures"></div>
 <div id="costs"></div>
 """
@@ -56,7 +56,6 @@ def run_state(watch: Watch) -> dict[str, Any]:
     return {
         "parts": parts,
         "charts": {c.name: {**plotted(c), "told": c.told} for c in run_charts(run, watch.rows())},
-        **standing(watch),
     }
 
 

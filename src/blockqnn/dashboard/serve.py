@@ -6,17 +6,17 @@ from pathlib import Path
 
 from blockqnn.dashboard.app import HOST, application
 from blockqnn.errors import InputError
-from blockqnn.report.rows import read
+from blockqnn.runtime.facts import facts_of
+from blockqnn.runtime.store import Store
 
 
 def serve(directories: Sequence[Path], port: int) -> None:
     """Answers at 127.0.0.1:port (0: a free one) until Ctrl-C. InputError for what is no run."""
     import uvicorn
 
-    if not directories:
-        raise InputError("dashboard: name a run directory")
     for directory in directories:
-        read(directory)
+        with Store.read(directory) as store:
+            facts_of(store)
     with _listening(port) as listening:
         address = f"http://{HOST}:{listening.getsockname()[1]}/"
         print(f"{address} shows {', '.join(map(str, directories))}; Ctrl-C stops it", flush=True)

@@ -47,10 +47,10 @@ def draw(views: Sequence[RunView]) -> Drawn:
     return Drawn(sheet(rows, heading, "; ".join(lines)), tuple(lines))
 
 
-def learned_picture(view: RunView) -> str | None:
-    """The same as SVG; None where there is no table, or nothing was learned yet."""
+def learned_picture(view: RunView) -> str:
+    """The same as SVG; empty where there is no table, or nothing was learned yet."""
     if view.facts.settings.strategy not in WITH_AN_AGENT or not view.fold.complete_iterations():
-        return None
+        return ""
     return draw([view]).svg
 
 

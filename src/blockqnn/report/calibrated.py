@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean
-from typing import Annotated, Literal, NamedTuple, TypeVar
+from typing import Annotated, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
@@ -86,12 +86,12 @@ Row = TypeVar("Row", bound=Trained)
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """Trained candidates of a run; all by one training, and what they tell."""
+class _Trainings(Generic[Row]):
+    """Networks of a run, all trained by one training."""
 
-    rows: tuple[CalibrationRow, ...]
+    rows: tuple[Row, ...]
     facts: RunFacts
-    others: int  # rows of other trainings, which count for nothing here
+    others: int  # rows that count for nothing here: of other trainings, of an earlier state of the run
 
     @property
     def how(self) -> str:
@@ -105,7 +105,16 @@ class Calibration:
     @property
     def short(self) -> bool:
         """Whether the trainings show each image no more often than early stop does."""
-        return _short(self.rows[0].recipe, self.facts)
+        brief, full, images = self.facts.settings.recipe, self.rows[0].recipe, self.facts.data.sizes[0]
+
+        def passes(recipe: Recipe) -> float:
+            return recipe.epochs if recipe.steps is None else recipe.steps * recipe.batch / images
+
+        return passes(full) <= passes(brief)
+
+
+class Calibration(_Trainings[CalibrationRow]):
+    """Candidates of all ranks, and what they tell."""
 
     @property
     def corrected(self) -> bool:
@@ -140,32 +149,13 @@ class Calibration:
         )
 
 
-@dataclass(frozen=True)
-class Proof:
-    """The best blocks of a run and random ones, all trained anew by one training."""
-
-    rows: tuple[ProofRow, ...]
-    facts: RunFacts
-    others: int  # rows of other trainings, or of an earlier state of the run
-
-    @property
-    def how(self) -> str:
-        return self.rows[0].how
+class Proof(_Trainings[ProofRow]):
+    """The best blocks of a run and random ones, all trained anew."""
 
     @property
     def evaluated(self) -> int:
         """Of how many trials the found blocks are the best."""
         return self.rows[0].evaluated
-
-    @property
-    def failures(self) -> int:
-        """Trainings that failed; they count as chance."""
-        return sum(row.final is None for row in self.rows)
-
-    @property
-    def short(self) -> bool:
-        """As of a calibration."""
-        return _short(self.rows[0].recipe, self.facts)
 
     @property
     def found(self) -> list[float]:
@@ -208,15 +198,6 @@ class Evidence(NamedTuple):
 
     calibration: Calibration | None
     proof: Proof | None
-
-
-def _short(full: Recipe, facts: RunFacts) -> bool:
-    brief, images = facts.settings.recipe, facts.data.sizes[0]
-
-    def passes(recipe: Recipe) -> float:
-        return recipe.epochs if recipe.steps is None else recipe.steps * recipe.batch / images
-
-    return passes(full) <= passes(brief)
 
 
 def read(directory: Path, training: tuple[str, Recipe] | None = None) -> Evidence:

@@ -65,7 +65,7 @@ def test_nothing_new_is_no_new_version(tmp_path):
     assert (watch.look(), watch.version) == (True, 2)
 
 
-def test_a_watch_needs_no_right_to_write_and_writes_nothing(tmp_path):
+def test_a_watch_writes_nothing(tmp_path):
     written(tmp_path)
     before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in tmp_path.iterdir()}
     watch = Watch(tmp_path)

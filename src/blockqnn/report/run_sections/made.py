@@ -2,6 +2,7 @@
 
 import shlex
 
+from blockqnn.config_file import resolved
 from blockqnn.report.markup import code, folded, listed, paragraph, section
 from blockqnn.report.rows import RunView
 
@@ -30,16 +31,6 @@ def made(run: RunView) -> str:
             listed(told),
             paragraph("The same search again; a full training of the best block; how far to trust it:"),
             code("\n".join(commands)),
-            folded("All settings", code(settings_text(run))),
+            folded("All settings", code(resolved(settings).rstrip())),
         ],
     )
-
-
-def settings_text(run: RunView) -> str:
-    """The resolved settings as YAML."""
-    import json
-
-    import yaml
-
-    values = json.loads(run.facts.settings.model_dump_json())
-    return str(yaml.safe_dump(values, sort_keys=False)).rstrip()
