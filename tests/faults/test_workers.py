@@ -12,7 +12,7 @@ from itertools import count, pairwise
 import pytest
 
 from blockqnn.records import Measurement, Task
-from blockqnn.runtime import local
+from blockqnn.runtime import host
 from blockqnn.runtime.local import LocalExecutor
 from blockqnn.runtime.search import NoWorkerLeft
 from faults.evaluators import measured
@@ -212,7 +212,7 @@ def test_process_that_cannot_be_killed_is_left_behind(tmp_path, monkeypatch):
 )
 def test_no_worker_starts(evaluator, words, monkeypatch):
     if "never_ready" in evaluator:
-        monkeypatch.setattr(local, "_START_SECONDS", 1.0)
+        monkeypatch.setattr(host, "_START_SECONDS", 1.0)
     begin = time.monotonic()
     with nothing_left(), closing(LocalExecutor(evaluator, {}, workers=2)) as executor:
         executor.submit(Task(number=0, code="good", seed=0))

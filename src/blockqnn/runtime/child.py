@@ -1,4 +1,4 @@
-"""One supervised worker process: started, fed, watched, killed. Any platform; more on POSIX."""
+"""One supervised child process: started, fed, watched, killed. Any platform; more on POSIX."""
 
 import json
 import os
@@ -8,21 +8,26 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
+
+from pydantic import BaseModel
 
 from blockqnn.machine import held_memory
-from blockqnn.records import Task
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 _LINE_LIMIT = 1 << 20  # bytes of one answer
 _PATIENCE = 0.5  # seconds for what takes milliseconds, or else is given up
 
 
-class WorkerProcess:
-    """A child that evaluates one task at a time.
+Message = tuple["Child", bytes | None]
+Inbox: TypeAlias = "queue.SimpleQueue[Message | None]"  # None wakes who reads it
+
+
+class Child:
+    """A Python module that runs in a process of its own; lines of JSON in, lines of JSON out.
 
     Everything it says arrives in `inbox` as (this, line); (this, None) means that it ended, or that
     its answers did.
@@ -30,14 +35,16 @@ class WorkerProcess:
 
     def __init__(
         self,
-        evaluator: str,
-        specification: Mapping[str, Any],
-        inbox: "queue.SimpleQueue[tuple[WorkerProcess, bytes | None]]",
+        module: str,
+        arguments: Sequence[str],
+        opening: Mapping[str, Any],
+        inbox: Inbox,
         environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
+        """The `opening` is its first line, with this process's number as `parent`."""
         path = os.pathsep.join(p for p in sys.path if p)
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "blockqnn.runtime.worker", evaluator],
+            [sys.executable, "-P", "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -56,11 +63,11 @@ class WorkerProcess:
         ]
         for reader in self._readers:
             reader.start()
-        self._write(json.dumps({"parent": os.getpid(), "specification": specification}))
+        self._write(json.dumps({"parent": os.getpid(), **opening}))
 
-    def send(self, task: Task) -> None:
-        """Starts the task. A dead child is noticed in the inbox, not here."""
-        self._write(task.model_dump_json())
+    def send(self, message: BaseModel) -> None:
+        """Hands it to the child. A dead one is noticed in the inbox, not here."""
+        self._write(message.model_dump_json())
 
     def memory(self) -> int:
         """Bytes of main memory that the child holds; 0 where the system does not tell."""
