@@ -87,6 +87,15 @@ class Child:
         with suppress(OSError):
             self._process.stdin.close()
 
+    def close(self, patience: float) -> None:
+        """Ends the child's input, at which it should end by itself within so many seconds."""
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(patience)
+        self.kill()
+
     def is_dead(self) -> bool:
         """Whether it ended; processes that it left behind can keep that out of the inbox."""
         return self._process.poll() is not None
