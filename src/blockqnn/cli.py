@@ -141,7 +141,10 @@ def search(
         typer.Option(help="q-learning, predictor, random, evolution, local-search or a plugin's."),
     ] = None,
     evaluator: Annotated[str | None, typer.Option(help="early-stop or a plugin's.")] = None,
-    executor: Annotated[str | None, typer.Option(help="local or serial.")] = None,
+    executor: Annotated[str | None, typer.Option(help="local, ray (a cluster) or serial.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Of a Ray cluster: HOST:PORT; without it, one of this machine.")
+    ] = None,
     workers: Annotated[
         str | None, typer.Option(help="Worker processes: N or auto (one a core, or GPU).")
     ] = None,
@@ -171,6 +174,7 @@ def search(
         strategy=strategy,
         evaluator=evaluator,
         executor=executor,
+        address=address,
         workers=_workers(workers),
         per_gpu=per_gpu,
         device=device,

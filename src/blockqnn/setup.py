@@ -10,7 +10,15 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from blockqnn.config import FREE_ON_RESUME, Settings, changed, differences, preset_for, resolve
+from blockqnn.config import (
+    FREE_ON_RESUME,
+    ExecutionSettings,
+    Settings,
+    changed,
+    differences,
+    preset_for,
+    resolve,
+)
 from blockqnn.config_file import write_settings
 from blockqnn.errors import InputError
 from blockqnn.network.plan import OverLimit, plan_network
@@ -18,6 +26,7 @@ from blockqnn.plugins import NOTHING, Extensions, named, named_again
 from blockqnn.plugins import load as load_plugins
 from blockqnn.records import Measurement, under_limit
 from blockqnn.report import rows
+from blockqnn.runtime.cluster.reach import refuse_out_of_reach
 from blockqnn.runtime.facts import (
     DataFacts,
     RunFacts,
@@ -52,6 +61,7 @@ def create_run(
         refuse_unless_fresh(directory)
     facts, extensions = new_facts(preset, changes, plugins)
     known_measurements(facts)
+    refuse_out_of_reach(facts.settings.execution)
     return begin_run(facts, directory, extensions)
 
 
@@ -63,7 +73,7 @@ def new_facts(
     Nothing is written. Raises InputError for settings, data and limits that no run can have.
     """
     from blockqnn.data.dataset import load
-    from blockqnn.evaluation.device import resolve_device, resolve_precision
+    from blockqnn.evaluation.device import resolve_precision
 
     changes, extensions = with_plugins(changes, plugins)
     settings = located(resolve(preset or "standard", changes))
@@ -72,7 +82,7 @@ def new_facts(
     if preset is None:
         side = max(dataset.image.height, dataset.image.width)
         settings = located(resolve(preset_for(side, len(dataset.train)), changes))
-    device = resolve_device(settings.execution.device)
+    device = device_of(settings.execution)
     plan = settings.plan.model_copy(update={"iteration": settings.plan.iteration_size})
     precision = resolve_precision(settings.recipe.precision, device)
     recipe = settings.recipe.model_copy(update={"precision": precision})
@@ -97,6 +107,15 @@ def new_facts(
     strategy_of(facts.settings, problem_of(facts, extensions.operations), extensions.strategies)
     refuse_without_room(facts)
     return facts, extensions
+
+
+def device_of(execution: ExecutionSettings) -> str:
+    """The kind of device that trains; on a cluster CUDA is taken at its word, for the GPUs are there."""
+    from blockqnn.evaluation.device import resolve_device
+
+    if (execution.executor, execution.device) == ("ray", "cuda"):
+        return "cuda"
+    return resolve_device(execution.device)
 
 
 def with_plugins(
@@ -185,9 +204,7 @@ def _refuse_other_differences(directory: Path, facts: RunFacts, now: Settings, n
         if key in FREE_ON_RESUME or (key in _UPWARDS and _grew(old, value)):
             continue
         if key == "execution.device":
-            from blockqnn.evaluation.device import resolve_device
-
-            if resolve_device(value) == facts.device:
+            if device_of(new.execution) == facts.device:
                 continue
             old = facts.device
         fork = "" if key in _UPWARDS and old else _fork_command(directory, key, value)

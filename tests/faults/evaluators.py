@@ -73,6 +73,14 @@ def told_place(specification: dict[str, Any]) -> Evaluate:
     return evaluate
 
 
+def held(specification: dict[str, Any]) -> Evaluate:
+    """Evaluates if the data are in this machine's cache, the right ones."""
+    from blockqnn.data.dataset import held as data
+
+    assert data(specification["prepared"]).digest == specification["digest"]
+    return measured
+
+
 def never_ready(_: dict[str, Any]) -> NoReturn:
     time.sleep(1000)
     raise AssertionError

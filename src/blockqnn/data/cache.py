@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -37,6 +37,7 @@ class Prepared:
     images: Pixels
     labels: Labels
     meta: dict[str, Any]
+    directory: Path
     warnings: tuple[str, ...] = ()
 
 
@@ -85,7 +86,28 @@ def _read(entry: Path) -> Prepared | None:
         )
     except (OSError, ValueError, EOFError, KeyError, TypeError):
         return None
-    return Prepared(images.view(np.ndarray), labels, meta) if whole else None
+    return Prepared(images.view(np.ndarray), labels, meta, entry) if whole else None
+
+
+def held(name: str) -> Prepared | None:
+    """The entry of this key, where it is whole."""
+    return _read(root() / name)
+
+
+def holds(name: str) -> bool:
+    """Whether the entry is here and whole."""
+    return held(name) is not None
+
+
+def install(name: str, files: Mapping[str, NDArray[np.uint8]]) -> None:
+    """Makes the entry of this key from its files' bytes, as another machine holds it."""
+
+    def write(directory: Path) -> None:
+        for file, content in files.items():
+            (directory / file).write_bytes(content.data)
+
+    if warnings := prepared(name, write).warnings:
+        raise OSError(warnings[0])
 
 
 def _made(place: Path, name: str, prepare: Callable[[Path], None]) -> Prepared:

@@ -9,9 +9,6 @@ import logging
 import math
 import os
 import queue
-import socket
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -32,14 +29,12 @@ from blockqnn.runtime.cluster.messages import (
     Joined,
     Left,
     Opening,
-    Refused,
 )
 from blockqnn.runtime.cluster.node import Hello, named, versions
 from blockqnn.runtime.verdicts import Ending
 
 _LOOK = 5.0  # seconds between two looks at which nodes live
 _STRIKES = 3  # times in a row that a node left without having finished anything; then it is left alone
-_PATIENCE = 5.0  # seconds for a cluster's head to accept a connection
 Event = Callable[[], None]
 
 
@@ -54,7 +49,8 @@ class Bridge:
 
     def __init__(self, opening: Opening, events: "queue.SimpleQueue[Event]", answers: TextIO) -> None:
         self._opening, self._events, self._answers = opening, events, answers
-        self._nodes: dict[str, _Node] = {}  # greeted or not, by Ray's id
+        self._nodes: dict[str, _Node] = {}  # by Ray's id
+        self._joined: set[str] = set()  # of these, what the coordinator knows
         self._strikes: Counter[str] = Counter()
         self._shipped: list[Any] = []  # references to the freight's contents
 
@@ -86,7 +82,8 @@ class Bridge:
         order = DOWN.validate_json(line)
         if not isinstance(order, Begin):
             self._strikes[order.node] = _STRIKES
-            self._leave(order.node, "does not answer", told=False)
+            self._joined.discard(order.node)
+            self._leave(order.node)
         elif node := self._nodes.get(order.node):  # else it left, which the coordinator will hear
             self._call(
                 node.actor.attempt.remote(order.task.model_dump_json()),
@@ -101,7 +98,7 @@ class Bridge:
     def _look(self) -> None:
         alive = {node["NodeID"]: node for node in self._ray.nodes() if node["Alive"]}
         for gone in self._nodes.keys() - alive.keys():
-            self._leave(gone, "was lost")
+            self._leave(gone)
         for number, node in sorted(alive.items()):
             slots = self._slots(node["Resources"])
             if number not in self._nodes and slots and self._strikes[number] < _STRIKES:
@@ -170,6 +167,7 @@ class Bridge:
             self._join(number, node, hello)
 
     def _join(self, number: str, node: _Node, hello: Hello) -> None:
+        self._joined.add(number)
         self._tell(Joined(node=number, name=node.name, slots=node.slots, memory=hello.memory))
 
     def _ended(self, attempt: int, number: str, node: _Node, answer: Callable[[], Any]) -> None:
@@ -185,15 +183,18 @@ class Bridge:
         except Exception as error:  # of Ray's, and whatever the actor raised
             if self._nodes.get(number) is node:
                 self._strikes[number] += 1
-                self._leave(number, _words(error))
+                lost = isinstance(error, self._ray.exceptions.RayActorError)
+                self._leave(number, "" if lost else _words(error))
             return None
 
-    def _leave(self, number: str, why: str, *, told: bool = True) -> None:
+    def _leave(self, number: str, why: str = "") -> None:
+        """Without a reason the node was lost, which is of interest only where it had joined."""
         if node := self._nodes.pop(number, None):
             with suppress(Exception):
                 self._ray.kill(node.actor)
-            if told:
-                self._tell(Left(node=number, why=f"node {node.name} {why}"))
+            if why or number in self._joined:
+                self._tell(Left(node=number, why=f"node {node.name} {why or 'was lost'}"))
+            self._joined.discard(number)
 
     def _call(self, reference: Any, then: Callable[[Callable[[], Any]], None]) -> None:
         """`then` is called with what gives the answer, in this thread."""
@@ -202,11 +203,7 @@ class Bridge:
         )
 
     def _tell(self, message: BaseModel) -> None:
-        tell(self._answers, message)
-
-
-def tell(answers: TextIO, message: BaseModel) -> None:
-    answers.write(message.model_dump_json() + "\n")
+        self._answers.write(message.model_dump_json() + "\n")
 
 
 def _words(error: Exception) -> str:
@@ -214,35 +211,6 @@ def _words(error: Exception) -> str:
     cause = getattr(error, "cause", None) or error
     lines = str(cause).strip().splitlines()
     return f"failed: {lines[0][:300] if lines else type(cause).__name__}"
-
-
-def obstacle(opening: Opening) -> str:
-    """Why the cluster at this address cannot or must not be used; empty where it can."""
-    address = opening.address
-    if address is None:
-        return ""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), _PATIENCE).close()
-    except (OSError, ValueError) as error:
-        return f"no Ray cluster answers at {address} ({error})"
-    if not opening.unauthenticated and _is_open(address):
-        return (
-            f"the Ray cluster at {address} asks for no token: whoever reaches it can run code on its"
-            " nodes; start it with RAY_AUTH_MODE=token, or say --set execution.unauthenticated=true"
-        )
-    return ""
-
-
-def _is_open(address: str) -> bool:
-    """Whether a client without a token is answered."""
-    from_nobody = (
-        "import sys; from ray._raylet import GcsClient;"
-        " GcsClient(address=sys.argv[1]).get_all_node_info(timeout=5)"
-    )
-    environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
-    command = [sys.executable, "-P", "-c", from_nobody, address]
-    return subprocess.run(command, env=environment, capture_output=True, timeout=60).returncode == 0
 
 
 def _read(questions: BinaryIO, events: "queue.SimpleQueue[Event]", bridge: Bridge) -> None:
@@ -260,14 +228,6 @@ def main() -> None:
     opening = Opening.model_validate(start)
     # read when Ray is imported
     os.environ["RAY_AUTH_MODE"] = "disabled" if opening.unauthenticated else "token"
-    try:
-        import ray  # noqa: F401
-    except ImportError:
-        tell(answers, Refused(text="Ray is not installed: pip install 'blockqnn[ray]'"))
-        return
-    if reason := obstacle(opening):
-        tell(answers, Refused(text=reason))
-        return
     events: queue.SimpleQueue[Event] = queue.SimpleQueue()
     bridge = Bridge(opening, events, answers)
     threading.Thread(target=_read, args=(questions, events, bridge), daemon=True).start()

@@ -10,18 +10,15 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from blockqnn.errors import InputError
 from blockqnn.records import Observation, Result, Task
 from blockqnn.runtime.child import Child, Inbox
 from blockqnn.runtime.cluster.messages import (
     UP,
     Begin,
     Drop,
-    Ended,
     Joined,
     Left,
     Opening,
-    Refused,
 )
 from blockqnn.runtime.search import NoWorkerLeft
 from blockqnn.runtime.verdicts import Ending, Fault, Verdicts
@@ -148,10 +145,8 @@ class RayExecutor:
             self._say(f"node {said.name} joined: {said.slots} at a time")
         elif isinstance(said, Left):
             return self._left(said.node, said.why)
-        elif isinstance(said, Ended):
+        else:
             return self._ended(said.attempt, said.ending)
-        elif isinstance(said, Refused):
-            raise InputError(said.text)
         return []
 
     def _ended(self, number: int, ending: Ending) -> list[Result]:

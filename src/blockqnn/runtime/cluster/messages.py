@@ -7,6 +7,8 @@ from pydantic import Field, TypeAdapter
 from blockqnn.records import Record, Task
 from blockqnn.runtime.verdicts import Ending
 
+NODE = "blockqnn.runtime.cluster.node:Node"
+
 
 class Freight(Record):
     """Files that each node must hold before it evaluates, shipped through Ray's object store.
@@ -33,7 +35,7 @@ class Opening(Record):
     timeout: float  # seconds for an attempt
     memory: int | None  # bytes for a worker; None: its share of its node
     freight: Freight | None
-    node: str  # the actor's class, as MODULE:CLASS
+    node: str = NODE  # the actor's class, as MODULE:CLASS
 
 
 class Begin(Record):
@@ -78,14 +80,7 @@ class Ended(Record):
     ending: Ending
 
 
-class Refused(Record):
-    """Up: nothing will come of this; the process ends."""
-
-    type: Literal["refused"] = "refused"
-    text: str
-
-
 DOWN: TypeAdapter[Begin | Drop] = TypeAdapter(Annotated[Begin | Drop, Field(discriminator="type")])
-UP: TypeAdapter[Joined | Left | Ended | Refused] = TypeAdapter(
-    Annotated[Joined | Left | Ended | Refused, Field(discriminator="type")]
+UP: TypeAdapter[Joined | Left | Ended] = TypeAdapter(
+    Annotated[Joined | Left | Ended, Field(discriminator="type")]
 )
