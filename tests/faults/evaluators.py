@@ -115,6 +115,10 @@ def _nap(_: Task) -> None:
     time.sleep(0.05)
 
 
+def _doze(_: Task) -> None:
+    time.sleep(4)
+
+
 def _raise(_: Task) -> NoReturn:
     raise ValueError("seven is not a kernel")
 
@@ -263,10 +267,10 @@ DEEDS: dict[str, Callable[[Task], Measurement | Failure | None]] = {
     **{
         deed.__name__.removeprefix("_"): deed
         for deed in (
-            _nap, _raise, _odd_text, _memory_error, _kill, _terminate, _segv, _hang, _hang_in_c, _stop,
-            _hog, _hog_and_die, _exit, _sys_exit, _abort, _garbage, _wrong_number, _too_good, _endless,
-            _flood, _shut, _nan, _infinite, _none, _print, _fork, _fork_and_exit, _fork_and_hang,
-            _escape_and_exit,
+            _nap, _doze, _raise, _odd_text, _memory_error, _kill, _terminate, _segv, _hang,
+            _hang_in_c, _stop, _hog, _hog_and_die, _exit, _sys_exit, _abort, _garbage, _wrong_number,
+            _too_good, _endless, _flood, _shut, _nan, _infinite, _none, _print, _fork,
+            _fork_and_exit, _fork_and_hang, _escape_and_exit,
         )
     },
 }  # fmt: skip

@@ -15,13 +15,24 @@ from blockqnn.runtime.cluster import reach
 from blockqnn.runtime.cluster.messages import Freight
 from blockqnn.runtime.serial import SerialExecutor
 from blockqnn.runtime.store import Store
-from faults.clusters import cluster, needs_ray, ray_executor, when_all_joined
+from faults.clusters import (
+    TUNED,
+    can_have_networks,
+    cluster,
+    needs_ray,
+    ray_executor,
+    two_networks,
+    when_all_joined,
+)
 from faults.driver import NAP, run_pretended
 from faults.evaluators import measured, pretend
 from faults.processes import command_of, nothing_left, wait_for
 from faults.test_same_search import recorded
 
 pytestmark = [needs_ray, pytest.mark.timeout(300)]
+only_in_full = pytest.mark.skipif(
+    "BLOCKQNN_RELIABILITY" not in os.environ, reason="takes minutes; see docs/reliability.md"
+)
 MAKE, PRETEND = "faults.evaluators:make", "faults.evaluators:pretend"
 
 
@@ -96,6 +107,40 @@ def test_ray_s_end_is_a_message_and_the_search_goes_on(serial, tmp_path, monkeyp
     assert len(killed) == 1
     assert any(line.startswith("lost contact with Ray") for line in said), said
     assert recorded(tmp_path / "run") == serial
+
+
+@pytest.mark.skipif(not can_have_networks(), reason="networks can only be made by root")
+@pytest.mark.parametrize(
+    ("settings", "within"),
+    [
+        pytest.param(TUNED, 25, id="tuned"),
+        pytest.param({}, 90, id="default", marks=only_in_full),
+    ],
+)
+def test_a_cut_network_that_heals(tmp_path, settings, within):
+    said, tasks = [], [Task(number=n, code="doze", seed=n) for n in range(2)]
+    with nothing_left(), two_networks(settings) as cable:
+        executor = when_all_joined(
+            ray_executor(MAKE, {"directory": str(tmp_path)}, cable.address, said=said), 2
+        )
+        with closing(executor):
+            for task in tasks:
+                executor.submit(task)
+            wait_for(lambda: len(list(tmp_path.iterdir())) == 2, 20)
+            cable.set("down")
+            cut = time.monotonic()
+            results = executor.wait()
+            while len(results) < 2:
+                results += executor.wait(1)
+            took = time.monotonic() - cut
+            cable.set("up")
+            executor._tasks[2] = tasks[0]  # something to wait for while the network is whole again
+            late = executor.wait(10)
+    assert {r.number: r.outcome for r in results} == {t.number: measured(t) for t in tasks}
+    assert sorted(r.observed.attempts for r in results) == [1, 2]
+    assert any("was lost, 1 attempts begin again elsewhere" in line for line in said), said
+    assert took < within
+    assert not late
 
 
 def test_a_node_that_stopped_is_given_up(tmp_path, monkeypatch):
