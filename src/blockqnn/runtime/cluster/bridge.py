@@ -1,8 +1,8 @@
 """The process that speaks with Ray: `python -m blockqnn.runtime.cluster.bridge`.
 
 Ray ends its driver from C++ when it loses the head, so the driver is not the coordinator but this
-process: its end is the end of a pipe. Ray starts one actor a node and carries calls; attempts, deadlines
-and retries are ours.
+process: its end is the end of a pipe. Ray starts one actor a node and carries calls; attempts,
+deadlines and retries are ours.
 """
 
 import logging

@@ -1,4 +1,5 @@
-"""The actor on each node: its host, asked through Ray. Ray imports it there; it does not import Ray."""
+"""The actor on each node: its host, asked through Ray. Ray imports it there; it does not import Ray.
+"""
 
 import asyncio
 import os
