@@ -1,2 +1,1 @@
-"""A search on a Ray cluster: only `bridge` and what runs on the nodes import Ray.
-"""
+"""A search on a Ray cluster: only `bridge` and what runs on the nodes import Ray."""

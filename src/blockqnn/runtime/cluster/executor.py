@@ -1,5 +1,4 @@
-"""The executor of a Ray cluster: attempts on its nodes, wherever a slot is free.
-"""
+"""The executor of a Ray cluster: attempts on its nodes, wherever a slot is free."""
 
 import math
 import queue

@@ -1,5 +1,4 @@
-"""What the coordinator and the process that speaks with Ray say to each other, a line of JSON each.
-"""
+"""What the coordinator and the process that speaks with Ray say to each other, a line of JSON each."""
 
 from typing import Annotated, Any, Literal
 

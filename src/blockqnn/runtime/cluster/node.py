@@ -1,5 +1,4 @@
-"""The actor on each node: its host, asked through Ray. Ray imports it there; it does not import Ray.
-"""
+"""The actor on each node: its host, asked through Ray. Ray imports it there; it does not import Ray."""
 
 import asyncio
 import os

@@ -1,5 +1,4 @@
-"""Whether a Ray cluster can be used, and may be: found out without importing Ray here.
-"""
+"""Whether a Ray cluster can be used, and may be: found out without importing Ray here."""
 
 import os
 import socket
