@@ -50,7 +50,7 @@ class Soak:
         self._coordinator: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = searched(self._options, self.run) + ["--executor", self._options.executor]
+        command = [*searched(self._options, self.run), "--executor", self._options.executor]
         self._coordinator = subprocess.Popen(
             command,
             env=self._environment,
