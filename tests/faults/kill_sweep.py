@@ -29,10 +29,12 @@ TRIALS, SLOTS = 60, 3
 SOON = 60  # calls: of a resumed search, until it has recovered and committed once or twice
 
 
-def searched(directory: Path, staleness: int, report: Callable[[Progress], None]) -> None:
+def searched(
+    directory: Path, staleness: int, report: Callable[[Progress], None], trials: int = TRIALS
+) -> None:
     """The search, from wherever it stands."""
     executor = Shuffled(pretend({"nap": 0}), SLOTS, SystemRandom())
-    run_pretended(directory, executor, staleness, report, trials=TRIALS)
+    run_pretended(directory, executor, staleness, report, trials=trials)
 
 
 def killed(directory: Path, told: Path, staleness: int, number: int | None) -> tuple[int, str]:

@@ -1,4 +1,4 @@
-"""A search killed, or refused by its disk, at each of its calls: nothing lost, the same search.
+"""A search killed, or refused by its disk, at each of its calls; its power lost: nothing else is.
 
 `make reliability` takes every call, and says how many there were; the usual tests some of them.
 """
@@ -21,13 +21,17 @@ pytestmark = [
 ]
 
 
-def points(sweep, *arguments):
-    """What the program tells of each point. It has one thread, as all that forks should."""
+def told(program, *arguments):
+    """The program's lines, each of JSON. It has one thread, as all that forks should."""
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     environment = {**os.environ, **threads, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    command = [sys.executable, "-m", f"faults.{sweep}", *map(str, arguments)]
+    command = [sys.executable, "-m", f"faults.{program}", *map(str, arguments)]
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    found = [json.loads(line) for line in done.stdout.splitlines()]
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def points(sweep, *arguments):
+    found = told(sweep, *arguments)
     print(f"{sweep} {arguments[1:]}: {len(found)} points, {Counter(p['status'] for p in found)}")
     return found
 
@@ -61,3 +65,16 @@ def test_an_error_at_any_call(in_memory, kind, stride):
         # the disk gives back other bytes than were written, or nothing was begun
         if point["status"] not in (0, 1):
             assert "is damaged" in said[-1] or "is no run file" in said[-1] or not point["begun"]
+
+
+def test_any_state_that_a_power_loss_leaves(in_memory):
+    (found,) = told("power_loss", in_memory, effort(40, 200), effort(7, 1), effort(8, 60))
+    print(f"{found['states']} states at {found['steps']} moments")
+    assert found["states"] >= effort(100, 10_000)
+    assert found["lost"] == []
+
+
+@pytest.mark.parametrize("place", ["run", "run.sqlite3", "run.sqlite3-journal"])
+def test_the_simulation_finds_a_sync_that_is_missing(in_memory, place):
+    (found,) = told("power_loss", in_memory, 20, 3, 8, place)
+    assert found["lost"]
