@@ -55,7 +55,8 @@ def test_an_error_at_any_call(in_memory, kind, stride):
     found = points("error_sweep", in_memory, kind, 0, effort(stride, 1))
     assert len(found) >= effort(8, 200)
     assert not [point for point in found if point["lost"] or not point["same"]]
-    assert sum(point["status"] == 1 for point in found) > len(found) / 2
+    if kind != "full":  # of which a search may find a way out
+        assert sum(point["status"] == 1 for point in found) > len(found) / 2
     for point in found:
         said = point["said"].splitlines()
         assert "Traceback" not in point["said"]
