@@ -1,13 +1,17 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test reliability lint clean
 
 demo: .venv/installed ## search a block for handwritten digits, then train and test it
 	$(BIN)/python examples/demo.py
 
 test: .venv/dev lint ## everything that must hold before a change lands
 	$(BIN)/python -m pytest
+
+reliability: .venv/dev ## every kill, disk error and power loss, hundreds of schedules; docs/reliability.md
+	BLOCKQNN_TESTS=full $(BIN)/python -m pytest -s tests/faults/test_sweeps.py \
+		tests/property/test_search_machine.py tests/unit/test_scheduling.py
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -1,4 +1,7 @@
-"""Files that are replaced in one step: whoever reads sees the old or the new content, never a part."""
+"""Files that are replaced in one step: whoever reads sees the old or the new content, never a part.
+
+And directories that stay.
+"""
 
 import os
 from contextlib import suppress
@@ -18,3 +21,18 @@ def replace_file(path: Path, content: bytes) -> None:
         with suppress(OSError):
             beside.unlink(missing_ok=True)
         raise
+
+
+def sync_entries(path: Path) -> None:
+    """Returns when every directory on the way to the path is on the disk, with its name.
+
+    What was synced in a new directory would else be lost with it when the power fails. Systems that
+    cannot sync a directory are left alone.
+    """
+    for parent in path.absolute().parents:
+        with suppress(OSError):
+            directory = os.open(parent, os.O_RDONLY)
+            try:
+                os.fsync(directory)
+            finally:
+                os.close(directory)

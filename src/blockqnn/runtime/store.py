@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from blockqnn.errors import InputError
+from blockqnn.place import sync_entries
 from blockqnn.records import OUTCOME, Observation, Result, Trial
 from blockqnn.runtime.pace import Event
 
@@ -60,6 +61,7 @@ class Store:
         """A new run in a directory that is missing or empty, with facts that never change."""
         refuse_unless_fresh(directory)
         directory.mkdir(parents=True, exist_ok=True)
+        sync_entries(directory)
         _roll_back_if_interrupted(directory)
         lock = _locked(directory)
         try:
