@@ -289,7 +289,7 @@ def test_these_may_differ(copy, change, nothing_trains, monkeypatch):  # noqa: A
 
 
 def test_a_run_in_use_is_refused(copy):
-    with Store.resume(copy.path), pytest.raises(InputError, match="in use by another process"):
+    with Store.resume(copy.path), pytest.raises(InputError, match=f"in use by process {os.getpid()} on "):
         copy.resume()
 
 
