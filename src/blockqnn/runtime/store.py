@@ -40,7 +40,7 @@ from blockqnn.runtime.schema import (
     trial_row,
     write,
 )
-from blockqnn.runtime.verify import Damage, damages, gaps, is_damage
+from blockqnn.runtime.verify import TABLES, Damage, Examined, examined, gaps, is_damage
 
 CONFIG = "config.yaml"
 _OURS = {DATABASE, f"{DATABASE}-journal", LOCK, OWNER, CONFIG}
@@ -108,7 +108,7 @@ class Store:
             connection, form = opened(directory, "rw")
             store = cls(directory, connection, form, lock)
             try:
-                store._refuse(store.damages())
+                store._refuse(store.examined().damages)
                 writing(connection)
                 if form < FORMAT:
                     leave_copy(directory / DATABASE)
@@ -133,7 +133,7 @@ class Store:
         try:
             with store._damage_told():
                 found = gaps(store._connection, store._form)
-            store._refuse(store.damages() if found else [])
+            store._refuse(store.examined().damages if found else [])
         except BaseException:
             store.close()
             raise
@@ -141,7 +141,7 @@ class Store:
 
     @classmethod
     def look(cls, directory: Path) -> "Store":
-        """As `read`, but whatever befell it: for `damages`."""
+        """As `read`, but whatever befell it: for `examined`."""
         _require_run(directory)
         roll_back_if_interrupted(directory)
         return cls(directory, *opened(directory, "ro"), None)
@@ -177,14 +177,14 @@ class Store:
         """What happened besides trials, in order."""
         return self._values("events", "ORDER BY id", ())
 
-    def damages(self) -> list[Damage]:
-        """All that is wrong with the file."""
+    def examined(self) -> Examined:
+        """The whole file, row by row: what is sound of it, and all that is damaged."""
         try:
-            return damages(self._connection, self._form)
-        except sqlite3.DatabaseError as error:  # not even what tables there are
+            return examined(self._connection, self._form)
+        except sqlite3.DatabaseError as error:  # not even which tables there are
             if not is_damage(error):
                 raise
-            return [Damage("file", "", str(error))]
+            return Examined({table: {} for table in TABLES}, [], [Damage("file", "", str(error))])
 
     def _numbered(self, table: Table, first: int, most: int | None) -> list[Any]:
         chosen = "WHERE number >= ? ORDER BY number LIMIT ?"
@@ -212,7 +212,7 @@ class Store:
             if isinstance(error, sqlite3.Error) and not is_damage(error):
                 raise
             reason = str(error).splitlines()[0]
-            self._refuse(self.damages() or [Damage("file", "", reason)])
+            self._refuse(self.examined().damages or [Damage("file", "", reason)])
 
     def _refuse(self, found: Sequence[Damage]) -> None:
         """InputError where something is damaged."""

@@ -48,29 +48,54 @@ def is_damage(error: sqlite3.Error) -> bool:
     return isinstance(error, sqlite3.DatabaseError) and code & 0xFF not in _MACHINE
 
 
-def damages(connection: sqlite3.Connection, form: int) -> list[Damage]:
-    """All that is wrong with the file: its layout, every row, the chain of commits, SQLite's pages.
+class Commit(NamedTuple):
+    """What was written at once: (table, row) of each row. Sound where the commit itself is."""
+
+    number: int
+    rows: tuple[tuple[Table, str], ...]
+    sound: bool
+
+
+class Examined(NamedTuple):
+    """What a look at the whole file found."""
+
+    rows: dict[Table, dict[str, Row]]  # those that are as they were written, without checksums
+    commits: list[Commit]  # that can be read; none in format 1
+    damages: list[Damage]
+
+
+def examined(connection: sqlite3.Connection, form: int) -> Examined:
+    """All of the file: its layout, every row, the chain of commits, SQLite's pages.
 
     The connection gives text as bytes.
     """
     with _snapshot(connection):
         wrong = _layout(connection, form)
-        rows: dict[Table, dict[Any, Row]] = {}
+        found: dict[Table, dict[Any, Row]] = {}
         for table in TABLES:
-            rows[table], of_table = _rows(connection, table, form)
+            found[table], of_table = _rows(connection, table, form)
             wrong += of_table
+        damaged = {(damage.table, damage.row) for damage in wrong}
+        commits: list[Commit] = []
         if form > 1:
-            damaged = {(damage.table, damage.row) for damage in wrong}
-            found = {table: {key: row[-1] for key, row in rows[table].items()} for table in TABLES}
-            wrong += _chain(connection, found, damaged)
+            sealed = {table: {key: row[-1] for key, row in found[table].items()} for table in TABLES}
+            commits, unchained = _chain(connection, sealed, damaged)
+            wrong += unchained
         else:
-            trials = [(row[0], row[1], row[3], row[7]) for row in rows["trials"].values()]
-            wrong += _order(trials, rows["results"])
-        return wrong + _pages(connection)
+            trials = [(row[0], row[1], row[3], row[7]) for row in found["trials"].values()]
+            wrong += _order(trials, found["results"])
+        wrong += _pages(connection)
+    sound = {
+        table: {
+            _text(k): row[:-1] for k, row in found[table].items() if (table, _text(k)) not in damaged
+        }
+        for table in TABLES
+    }
+    return Examined(sound, commits, wrong)
 
 
 def gaps(connection: sqlite3.Connection, form: int) -> list[Damage]:
-    """The part of `damages` that who reads row by row does not see: rows that are lost or added.
+    """The damages that who reads row by row does not see: rows that are lost or added.
 
     In format 1, which cannot tell, rows that make no run together.
     """
@@ -83,7 +108,7 @@ def gaps(connection: sqlite3.Connection, form: int) -> list[Damage]:
                 rows = connection.execute(query).fetchall()
                 found[table] = dict(rows)
                 wrong += _repeated(table, rows)
-            return wrong + _chain(connection, found)
+            return wrong + _chain(connection, found)[1]
         query = "SELECT number, iteration, key, repeat_of FROM trials ORDER BY rowid"
         trials = connection.execute(query).fetchall()
         numbers = [number for (number,) in connection.execute("SELECT number FROM results")]
@@ -163,11 +188,12 @@ def _repeated(table: Table, rows: Iterable[Row]) -> list[Damage]:
 
 def _chain(
     connection: sqlite3.Connection, found: Checksums, damaged: frozenset[Any] | set[Any] = frozenset()
-) -> list[Damage]:
-    """Commits that do not follow from each other, or name other rows than are found.
+) -> tuple[list[Commit], list[Damage]]:
+    """The commits, and where they do not follow from each other or name other rows than are found.
 
     A commit of `damaged` rows, (table, row), may differ: they are told already.
     """
+    commits: list[Commit] = []
     wrong: list[Damage] = []
     unnamed = {table: dict(rows) for table, rows in found.items()}
     before, links = 0, {0}  # the last commit; its checksum, stored and computed
@@ -194,15 +220,17 @@ def _chain(
             places = [(table, _text(key)) for table, key in named]
             lost = [place for place, c in zip(places, checksums, strict=True) if c is None]
             wrong += [Damage(*place, f"is lost; commit {number} wrote it") for place in lost]
-            if follows and crc not in computed and not lost and damaged.isdisjoint(places):
+            differs = follows and crc not in computed and not lost and damaged.isdisjoint(places)
+            if differs:
                 wrong.append(Damage("commits", str(number), "its checksum differs"))
+            commits.append(Commit(number, tuple(places), not differs))
             before, links = number, {crc} | computed
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
         wrong.append(Damage("commits", "", f"cannot be read to its end (behind row {before}, {error})"))
     wrong += [Damage(t, _text(key), "is in no commit") for t, rows in unnamed.items() for key in rows]
-    return wrong
+    return commits, wrong
 
 
 def _order(trials: Sequence[Row], results: Iterable[Any]) -> list[Damage]:
