@@ -1,7 +1,10 @@
 """A new run from what is sound of a damaged one."""
 
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from pydantic_core import from_json
 
 from blockqnn.errors import InputError
 from blockqnn.runtime.facts import RunFacts
@@ -48,13 +51,15 @@ def rebuild_run(source: Path, directory: Path) -> Rebuilt:
 def _kept(found: Examined) -> set[tuple[Table, str]]:
     """What the commits wrote before the damage, results aside."""
     kept: set[tuple[Table, str]] = set()
-    for number, commit in enumerate(found.commits, 1):
-        rows = {(table, row) for table, row in commit.rows if table != "results"}
-        whole = all(row in found.rows[table] for table, row in rows)
-        if not (commit.number == number and commit.sound and whole):
-            break
+    for number in count(1):
+        if number not in found.commits:
+            return kept
+        wrote = from_json(found.commits[number])
+        rows = {(t, str(key)) for t, keys in wrote.items() if t != "results" for key in keys}
+        if not all(row in found.rows[table] for table, row in rows):
+            return kept
         kept |= rows
-    return kept
+    raise AssertionError
 
 
 def _values(found: Examined, kept: set[tuple[Table, str]], table: Table) -> list[Any]:

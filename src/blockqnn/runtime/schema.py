@@ -68,8 +68,8 @@ def checksum(table: str, row: Iterable[Stored]) -> int:
 
     Numbers as text, all of it separated by a byte that no text of ours holds.
     """
-    parts = [v if type(v) is bytes else _told(v) for v in row]
-    return crc32(b"\x1f".join((table.encode(), *parts)))
+    parts = [v if type(v) is bytes else b"%d" % v if type(v) is int else _told(v) for v in row]
+    return crc32(b"\x1f".join([table.encode(), *parts]))
 
 
 def _told(value: Stored) -> bytes:
@@ -80,7 +80,7 @@ def _told(value: Stored) -> bytes:
 
 def link(previous: int, number: int, wrote: bytes, checksums: Iterable[int]) -> int:
     """The checksum of a commit: of its number, what it names, its rows' checksums, all before it."""
-    parts = (b"commits", b"%d" % number, wrote, *(b"%d" % c for c in checksums))
+    parts = [b"commits", b"%d" % number, wrote, *[b"%d" % c for c in checksums]]
     return crc32(b"\x1f".join(parts), previous)
 
 
@@ -133,9 +133,17 @@ def fact_of(row: Row) -> tuple[str, Any]:
 
 
 def trial_of(row: Row) -> Trial:
-    number, iteration, code, key, *rest = row
-    values = (number, iteration, str(code, "utf-8"), str(key, "utf-8"), *rest)
-    return Trial(**dict(zip(COLUMNS["trials"], values, strict=True)))
+    number, iteration, code, key, density, redrawn, redrawn_steps, repeat_of = row
+    return Trial(
+        number=number,
+        iteration=iteration,
+        code=str(code, "utf-8"),
+        key=str(key, "utf-8"),
+        density=density,
+        redrawn=redrawn,
+        redrawn_steps=redrawn_steps,
+        repeat_of=repeat_of,
+    )
 
 
 def result_of(row: Row) -> Result:

@@ -18,6 +18,7 @@ from blockqnn.runtime.disk import Patience, make_directory, refuse_network_disk
 from blockqnn.runtime.lock import LOCK, OWNER, Lock
 from blockqnn.runtime.migration import leave_copy, migrate
 from blockqnn.runtime.pace import Event
+from blockqnn.runtime.rest import collector_at_rest
 from blockqnn.runtime.run_file import (
     DATABASE,
     connect,
@@ -184,7 +185,7 @@ class Store:
         except sqlite3.DatabaseError as error:  # not even which tables there are
             if not is_damage(error):
                 raise
-            return Examined({table: {} for table in TABLES}, [], [Damage("file", "", str(error))])
+            return Examined({table: {} for table in TABLES}, {}, [Damage("file", "", str(error))])
 
     def _numbered(self, table: Table, first: int, most: int | None) -> list[Any]:
         chosen = "WHERE number >= ? ORDER BY number LIMIT ?"
@@ -193,7 +194,7 @@ class Store:
     def _values(self, table: Table, chosen: str, parameters: tuple[int, ...]) -> list[Any]:
         """Rows as values; fetched at once, so that no writer waits while they are made."""
         value, sealed = VALUES[table], self._form > 1
-        with self._damage_told():
+        with self._damage_told(), collector_at_rest():
             query = f"{selected(table, self._form)} {chosen}"
             values = []
             for row in self._connection.execute(query, parameters).fetchall():

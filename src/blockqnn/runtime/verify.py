@@ -1,12 +1,15 @@
 """Whether a run file is what was written: every damage, with its table and row."""
 
-import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple, get_args
 
+from pydantic_core import from_json
+
+from blockqnn.runtime.rest import collector_at_rest
 from blockqnn.runtime.schema import (
     COLUMNS,
     VALUES,
@@ -48,19 +51,11 @@ def is_damage(error: sqlite3.Error) -> bool:
     return isinstance(error, sqlite3.DatabaseError) and code & 0xFF not in _MACHINE
 
 
-class Commit(NamedTuple):
-    """What was written at once: (table, row) of each row. Sound where the commit itself is."""
-
-    number: int
-    rows: tuple[tuple[Table, str], ...]
-    sound: bool
-
-
 class Examined(NamedTuple):
     """What a look at the whole file found."""
 
     rows: dict[Table, dict[str, Row]]  # those that are as they were written, without checksums
-    commits: list[Commit]  # that can be read; none in format 1
+    commits: dict[int, bytes]  # what each wrote, as JSON; those that are sound
     damages: list[Damage]
 
 
@@ -76,11 +71,14 @@ def examined(connection: sqlite3.Connection, form: int) -> Examined:
             found[table], of_table = _rows(connection, table, form)
             wrong += of_table
         damaged = {(damage.table, damage.row) for damage in wrong}
-        commits: list[Commit] = []
+        commits: dict[int, bytes] = {}
         if form > 1:
-            sealed = {table: {key: row[-1] for key, row in found[table].items()} for table in TABLES}
-            commits, unchained = _chain(connection, sealed, damaged)
+            sealed = {t: {key: row[-1] for key, row in rows.items()} for t, rows in found.items()}
+            unchained = _chain(connection, sealed, damaged)
             wrong += unchained
+            unsound = {damage.row for damage in unchained if damage.table == "commits"}
+            read, _ = _read(connection, "SELECT id, wrote FROM commits ORDER BY rowid")
+            commits = {number: wrote for number, wrote in read if str(number) not in unsound}
         else:
             trials = [(row[0], row[1], row[3], row[7]) for row in found["trials"].values()]
             wrong += _order(trials, found["results"])
@@ -106,9 +104,9 @@ def gaps(connection: sqlite3.Connection, form: int) -> list[Damage]:
             for table in TABLES:
                 query = f"SELECT {COLUMNS[table][0]}, crc FROM {table} ORDER BY rowid"
                 rows = connection.execute(query).fetchall()
-                found[table] = dict(rows)
-                wrong += _repeated(table, rows)
-            return wrong + _chain(connection, found)[1]
+                found[table] = {_key(key): crc for key, crc in rows}
+                wrong += _repeated(table, rows, found[table])
+            return wrong + _chain(connection, found)
         query = "SELECT number, iteration, key, repeat_of FROM trials ORDER BY rowid"
         trials = connection.execute(query).fetchall()
         numbers = [number for (number,) in connection.execute("SELECT number FROM results")]
@@ -120,7 +118,8 @@ def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
     """One state of the file, whatever is written meanwhile."""
     connection.execute("BEGIN")
     try:
-        yield
+        with collector_at_rest():
+            yield
     finally:
         with suppress(sqlite3.Error):
             connection.execute("ROLLBACK")
@@ -140,26 +139,25 @@ def _rows(
     connection: sqlite3.Connection, table: Table, form: int
 ) -> tuple[dict[Any, Row], list[Damage]]:
     """What can be read, by key, and what is wrong with it; from both ends where a table is torn."""
-    rows, error = _read(connection, table, form, "ASC")
-    wrong = _repeated(table, rows)
+    query = f"{selected(table, form)} ORDER BY rowid"
+    rows, error = _read(connection, query)
+    found = {_key(row[0]): row for row in rows}
+    wrong = _repeated(table, rows, found)
     if error is not None:
         behind = f"behind row {_text(rows[-1][0])}, " if rows else ""
         wrong = [Damage(table, "", f"cannot be read to its end ({behind}{error})")]
-        rows += _read(connection, table, form, "DESC")[0]
-    found = {row[0]: row for row in rows}
+        found |= {_key(row[0]): row for row in _read(connection, f"{query} DESC")[0]}
     for key, row in found.items():
         if (reason := _reason(table, row, form)) is not None:
             wrong.append(Damage(table, _text(key), reason))
     return found, wrong
 
 
-def _read(
-    connection: sqlite3.Connection, table: Table, form: int, direction: str
-) -> tuple[list[Row], sqlite3.Error | None]:
+def _read(connection: sqlite3.Connection, query: str) -> tuple[list[Row], sqlite3.Error | None]:
     """Rows up to the first that cannot be read, and why."""
     rows: list[Row] = []
     try:
-        rows.extend(connection.execute(f"{selected(table, form)} ORDER BY rowid {direction}"))
+        rows.extend(connection.execute(query))
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
@@ -169,68 +167,63 @@ def _read(
 
 def _reason(table: Table, row: Row, form: int) -> str | None:
     """Why a row is not what was written; None: it is."""
-    *values, crc = row
     if form > 1:
-        return None if checksum(table, values) == crc else "its checksum differs"
+        return None if checksum(table, row[:-1]) == row[-1] else "its checksum differs"
     try:
-        VALUES[table](tuple(values))
+        VALUES[table](row[:-1])
     except _NO_ROW as error:
         return f"is none that a run writes ({str(error).splitlines()[0]})"
     return None
 
 
-def _repeated(table: Table, rows: Iterable[Row]) -> list[Damage]:
+def _repeated(table: Table, rows: Sequence[Row], found: Mapping[Any, Any]) -> list[Damage]:
     """Keys that stand there again, as where a page lies twice in the file."""
-    counts = Counter(row[0] for row in rows)
-    again = (key for key, count in counts.items() if count > 1)
+    if len(rows) == len(found):
+        return []
+    again = (key for key, count in Counter(row[0] for row in rows).items() if count > 1)
     return [Damage(table, _text(key), "stands there twice") for key in again]
 
 
 def _chain(
-    connection: sqlite3.Connection, found: Checksums, damaged: frozenset[Any] | set[Any] = frozenset()
-) -> tuple[list[Commit], list[Damage]]:
-    """The commits, and where they do not follow from each other or name other rows than are found.
+    connection: sqlite3.Connection, found: Checksums, damaged: AbstractSet[tuple[str, str]] = frozenset()
+) -> list[Damage]:
+    """Commits that do not follow from each other, or name other rows than are found.
 
     A commit of `damaged` rows, (table, row), may differ: they are told already.
     """
-    commits: list[Commit] = []
     wrong: list[Damage] = []
     unnamed = {table: dict(rows) for table, rows in found.items()}
-    before, links = 0, {0}  # the last commit; its checksum, stored and computed
-    try:
-        for number, wrote, crc in connection.execute(
-            "SELECT id, wrote, crc FROM commits ORDER BY rowid"
-        ):
-            follows = number == before + 1
-            if not follows:
-                wrong.append(Damage("commits", _span(before + 1, number - 1), "is lost"))
-            try:
-                named = [
-                    (table, key.encode() if isinstance(key, str) else key)
-                    for table, keys in json.loads(wrote).items()
-                    for key in keys
-                ]
-                checksums = [unnamed[table].pop(key, None) for table, key in named]
-                known = [c if isinstance(c, int) else 0 for c in checksums]
-                computed = {link(previous, number, wrote, known) for previous in links}
-            except _NO_ROW:
-                wrong.append(Damage("commits", str(number), "is none that a run writes"))
-                before, links = number, {crc}
-                continue
-            places = [(table, _text(key)) for table, key in named]
+    before, link_before, also = 0, 0, 0  # the last commit; its checksum, stored and computed
+    rows, error = _read(connection, "SELECT id, wrote, crc FROM commits ORDER BY rowid")
+    for number, wrote, crc in rows:
+        follows = number == before + 1
+        if not follows:
+            wrong.append(Damage("commits", _span(before + 1, number - 1), "is lost"))
+        try:
+            named = from_json(wrote)
+            checksums: list[Any] = []
+            for table, keys in named.items():
+                take = unnamed[table].pop
+                checksums += [take(key, None) for key in keys]
+            known = [c if type(c) is int else 0 for c in checksums]
+            computed = link(link_before, number, wrote, known)
+            sound = computed == crc or link(also, number, wrote, known) == crc
+        except _NO_ROW:
+            wrong.append(Damage("commits", str(number), "is none that a run writes"))
+            before, link_before, also = number, 0, 0
+            continue
+        if not sound or None in checksums:
+            places = [(table, _text(key)) for table, keys in named.items() for key in keys]
             lost = [place for place, c in zip(places, checksums, strict=True) if c is None]
             wrong += [Damage(*place, f"is lost; commit {number} wrote it") for place in lost]
-            differs = follows and crc not in computed and not lost and damaged.isdisjoint(places)
-            if differs:
+            if not sound and follows and not lost and damaged.isdisjoint(places):
                 wrong.append(Damage("commits", str(number), "its checksum differs"))
-            commits.append(Commit(number, tuple(places), not differs))
-            before, links = number, {crc} | computed
-    except sqlite3.DatabaseError as error:
-        if not is_damage(error):
-            raise
+        before, link_before, also = number, crc, computed
+    if error is not None:
         wrong.append(Damage("commits", "", f"cannot be read to its end (behind row {before}, {error})"))
-    wrong += [Damage(t, _text(key), "is in no commit") for t, rows in unnamed.items() for key in rows]
-    return commits, wrong
+    return wrong + [
+        Damage(table, _text(key), "is in no commit") for table in unnamed for key in unnamed[table]
+    ]
 
 
 def _order(trials: Sequence[Row], results: Iterable[Any]) -> list[Damage]:
@@ -266,8 +259,13 @@ def _pages(connection: sqlite3.Connection) -> list[Damage]:
     return [Damage("file", "", line) for line in lines if line != "ok"]
 
 
+def _key(stored: Any) -> Any:
+    """As commits name it: text or number."""
+    return stored.decode(errors="backslashreplace") if isinstance(stored, bytes) else stored
+
+
 def _text(key: Any) -> str:
-    return key.decode(errors="backslashreplace") if isinstance(key, bytes) else str(key)
+    return str(_key(key))
 
 
 def _span(first: int, last: int) -> str:
