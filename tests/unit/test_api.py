@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -289,7 +290,10 @@ def test_these_may_differ(copy, change, nothing_trains, monkeypatch):  # noqa: A
 
 
 def test_a_run_in_use_is_refused(copy):
-    with Store.resume(copy.path), pytest.raises(InputError, match=f"in use by process {os.getpid()} on "):
+    with (
+        Store.resume(copy.path),
+        pytest.raises(InputError, match=f"in use by process {os.getpid()} on "),
+    ):
         copy.resume()
 
 

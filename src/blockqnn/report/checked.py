@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from blockqnn.report import rows
+from blockqnn.runtime.run_file import NoRunFile
 from blockqnn.runtime.schema import FORMAT, Table
 from blockqnn.runtime.store import Store
 from blockqnn.runtime.verify import Damage
@@ -16,7 +17,7 @@ class Checked:
     """What was found. The run as a whole is read only where nothing is damaged."""
 
     directory: Path
-    form: int  # format of the file
+    form: int  # format of the file; 0: it does not even tell that
     sound: dict[Table, int]  # rows that are what was written, by table
     damages: tuple[Damage, ...]
     view: rows.RunView | None
@@ -38,6 +39,9 @@ class Checked:
 
     def lines(self) -> Iterator[str]:
         """In words; damages are left to `told`, in order."""
+        if self.form == 0:
+            yield from (damage.what for damage in self.damages)
+            return
         proof = "each with its checksum" if self.form > 1 else "without checksums, read one by one"
         counted = ", ".join(f"{table} {count}" for table, count in self.sound.items())
         yield f"{self.directory}: format {self.form}; sound rows, {proof}: {counted}"
@@ -55,8 +59,11 @@ class Checked:
 
 def check(directory: Path) -> Checked:
     """Looks at all of a run's file and changes nothing. InputError where there is none to look at."""
-    with Store.look(directory) as store:
-        found, form = store.examined(), store.form
+    try:
+        with Store.look(directory) as store:
+            found, form = store.examined(), store.form
+    except NoRunFile as error:
+        return Checked(directory, 0, {}, (Damage("file", "", str(error)),), None)
     return Checked(
         directory,
         form,

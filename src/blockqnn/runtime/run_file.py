@@ -9,9 +9,13 @@ from filelock import FileLock, Timeout
 from blockqnn.errors import InputError
 from blockqnn.runtime.lock import LOCK
 from blockqnn.runtime.schema import FORMAT
-from blockqnn.runtime.verify import is_damage
+from blockqnn.runtime.verify import UNREADABLE, is_damage
 
 DATABASE = "run.sqlite3"
+
+
+class NoRunFile(InputError):
+    """What lies there was never a run's, or is damaged where it says so."""
 
 
 def holds_pages(directory: Path) -> bool:
@@ -43,11 +47,11 @@ def opened(directory: Path, mode: str) -> tuple[sqlite3.Connection, int]:
     try:
         (form,) = connection.execute("PRAGMA user_version").fetchone()
         connection.execute("SELECT count(*) FROM facts").fetchone()
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         connection.close()
         if not is_damage(error):
             raise
-        raise InputError(f"run {directory}: {DATABASE} is no run file ({error})") from None
+        raise NoRunFile(f"run {directory}: {DATABASE} is no run file ({error})") from None
     if form not in range(1, FORMAT + 1):
         connection.close()
         raise InputError(f"run {directory}: written in format {form}, this version reads 1 to {FORMAT}")
@@ -67,7 +71,7 @@ def roll_back_if_interrupted(directory: Path) -> None:
     except (Timeout, OSError):  # a live writer's journal, or a directory that nobody can write
         return
     try:
-        with suppress(sqlite3.DatabaseError), closing(connect(directory, "rw")) as connection:
+        with suppress(*UNREADABLE), closing(connect(directory, "rw")) as connection:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     finally:
         lock.release()

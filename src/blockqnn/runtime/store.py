@@ -41,7 +41,7 @@ from blockqnn.runtime.schema import (
     trial_row,
     write,
 )
-from blockqnn.runtime.verify import TABLES, Damage, Examined, examined, gaps, is_damage
+from blockqnn.runtime.verify import TABLES, UNREADABLE, Damage, Examined, examined, gaps, is_damage
 
 CONFIG = "config.yaml"
 _OURS = {DATABASE, f"{DATABASE}-journal", LOCK, OWNER, CONFIG}
@@ -182,7 +182,7 @@ class Store:
         """The whole file, row by row: what is sound of it, and all that is damaged."""
         try:
             return examined(self._connection, self._form)
-        except sqlite3.DatabaseError as error:  # not even which tables there are
+        except UNREADABLE as error:  # not even which tables there are
             if not is_damage(error):
                 raise
             return Examined({table: {} for table in TABLES}, {}, [Damage("file", "", str(error))])
@@ -209,8 +209,8 @@ class Store:
         """InputError that names the first damage, where pages or rows are not what a run wrote."""
         try:
             yield
-        except (sqlite3.DatabaseError, ValueError, TypeError) as error:
-            if isinstance(error, sqlite3.Error) and not is_damage(error):
+        except (*UNREADABLE, ValueError, TypeError) as error:
+            if not is_damage(error):
                 raise
             reason = str(error).splitlines()[0]
             self._refuse(self.examined().damages or [Damage("file", "", reason)])

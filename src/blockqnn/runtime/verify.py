@@ -31,6 +31,8 @@ _MACHINE = {
     sqlite3.SQLITE_INTERRUPT,
     sqlite3.SQLITE_IOERR,
 }
+# what SQLite raises; a message with damaged text in it cannot be decoded
+UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
 _NO_ROW = (ValueError, TypeError, KeyError, AttributeError, RecursionError)  # of what is misread
 
 
@@ -45,10 +47,10 @@ class Damage(NamedTuple):
         return f"{self.table}{f' row {self.row}' if self.row else ''}: {self.what}"
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether the file is at fault, and not the machine."""
+def is_damage(error: Exception) -> bool:
+    """Whether one of UNREADABLE is the file's fault, and not the machine's."""
     code: int = getattr(error, "sqlite_errorcode", None) or sqlite3.SQLITE_ERROR
-    return isinstance(error, sqlite3.DatabaseError) and code & 0xFF not in _MACHINE
+    return code & 0xFF not in _MACHINE
 
 
 class Examined(NamedTuple):
@@ -153,12 +155,12 @@ def _rows(
     return found, wrong
 
 
-def _read(connection: sqlite3.Connection, query: str) -> tuple[list[Row], sqlite3.Error | None]:
+def _read(connection: sqlite3.Connection, query: str) -> tuple[list[Row], Exception | None]:
     """Rows up to the first that cannot be read, and why."""
     rows: list[Row] = []
     try:
         rows.extend(connection.execute(query))
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         if not is_damage(error):
             raise
         return rows, error
@@ -251,7 +253,7 @@ def _pages(connection: sqlite3.Connection) -> list[Damage]:
     """What SQLite itself finds."""
     try:
         told = [_text(row[0]) for row in connection.execute("PRAGMA integrity_check")]
-    except sqlite3.DatabaseError as error:
+    except UNREADABLE as error:
         if not is_damage(error):
             raise
         told = [str(error)]
