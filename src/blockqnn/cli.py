@@ -277,6 +277,36 @@ def status(run: Path, as_json: Json = False) -> None:
 
 
 @app.command()
+def check(
+    run: Path,
+    rebuild: Annotated[
+        Path | None,
+        typer.Option(help="Also make a new run of what is sound of a damaged one.", metavar="NEW"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Whether a run's file is what was written: each row's checksum, counts, the search gone through."""
+    from blockqnn.report.checked import check as look
+
+    found, made = look(run), None
+    if rebuild is not None:
+        from blockqnn.rebuilding import rebuild_run
+
+        made = rebuild_run(run, rebuild)
+    if as_json:
+        _print_json(found.told())
+    else:
+        print("\n".join(found.lines()))
+    if made is not None and not as_json:
+        again = shlex.join(["blockqnn", "search", "--run", str(rebuild)])
+        print(f"{rebuild}: {made.trials} trials, {made.results} results; go on with: {again}")
+    if found.damages and made is None:
+        save = shlex.join(["blockqnn", "check", str(run), "--rebuild", f"{run}-2"])
+        count = "1 damage" if len(found.damages) == 1 else f"{len(found.damages)} damages"
+        raise RuntimeError(f"run {run}: {count}, first {found.damages[0]}; to save the rest: {save}")
+
+
+@app.command()
 def top(
     run: Path,
     number: Annotated[

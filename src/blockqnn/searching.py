@@ -9,13 +9,14 @@ from blockqnn.callbacks.callback import Callback
 from blockqnn.callbacks.dispatch import watched
 from blockqnn.callbacks.live import LiveLine
 from blockqnn.quantity import duration
+from blockqnn.runtime.disk import Patience
 from blockqnn.runtime.energy import Meter
 from blockqnn.runtime.facts import RunFacts, problem_of, strategy_of
 from blockqnn.runtime.lazy import LazyExecutor
 from blockqnn.runtime.pace import pace_of
 from blockqnn.runtime.search import Executor, search
 from blockqnn.runtime.slots import slots_of
-from blockqnn.runtime.store import Store
+from blockqnn.runtime.store import NotWritten, Store
 from blockqnn.setup import OpenRun, known_measurements, refuse_changed_data
 
 EVALUATOR = "blockqnn.evaluation.early_stop:make_evaluator"
@@ -43,6 +44,7 @@ def go_on(
             line.note(text)
         callbacks = [line, *callbacks]
     say = line.note if line else _say
+    store.patience = Patience(say)
     try:
         with watched(store, callbacks, say) as report, _metered(store, facts):
             executor = LazyExecutor(lambda: _executor(facts, say))
@@ -78,7 +80,8 @@ def _metered(store: Store, facts: RunFacts) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        store.add(events=meter.passed())
+        with suppress(NotWritten):
+            store.add(events=meter.passed())
         raise
     store.add(events=meter.passed())
 

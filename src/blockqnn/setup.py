@@ -27,6 +27,7 @@ from blockqnn.plugins import load as load_plugins
 from blockqnn.records import Measurement, under_limit
 from blockqnn.report import rows
 from blockqnn.runtime.cluster.reach import refuse_out_of_reach
+from blockqnn.runtime.disk import make_directory, refuse_network_disk
 from blockqnn.runtime.facts import (
     DataFacts,
     RunFacts,
@@ -40,6 +41,7 @@ from blockqnn.space.code import parse
 from blockqnn.version import VERSION
 
 _UPWARDS = ("plan.trials", "plan.budget")
+_RUNS = Path("runs")  # where a run lies that nobody named a directory for
 
 
 class OpenRun(NamedTuple):
@@ -57,7 +59,9 @@ def create_run(
     plugins: Sequence[str | PathLike[str]] = (),
 ) -> OpenRun:
     """A new run: everything is checked before anything is written."""
-    if directory is not None:
+    if directory is None:
+        refuse_network_disk(_RUNS)
+    else:
         refuse_unless_fresh(directory)
     facts, extensions = new_facts(preset, changes, plugins)
     known_measurements(facts)
@@ -266,7 +270,7 @@ def known_measurements(facts: RunFacts) -> dict[str, Measurement]:
 def _made(directory: Path) -> Path:
     """The directory, which now exists, or InputError."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory)
     except OSError as error:
         raise InputError(f"run directory {directory}: cannot be made ({error.strerror})") from None
     return directory
@@ -275,9 +279,9 @@ def _made(directory: Path) -> Path:
 def _new_directory(name: str) -> Path:
     """runs/<data>-<date>-<number>, the first that did not exist; now it is taken."""
     for number in count(1):
-        directory = Path("runs") / f"{name}-{date.today():%Y%m%d}-{number}"
+        directory = _RUNS / f"{name}-{date.today():%Y%m%d}-{number}"
         with suppress(FileExistsError):
-            directory.mkdir(parents=True)
+            make_directory(directory, exist_ok=False)
             break
     return directory
 

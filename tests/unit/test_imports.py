@@ -28,7 +28,7 @@ LAYERS = (
     ("figures",),
     ("dashboard", "callbacks"),
     ("setup",),
-    ("forking", "searching"),
+    ("forking", "rebuilding", "searching"),
     ("training",),
     ("calibration",),
     ("automatic",),

@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -66,7 +67,7 @@ def test_what_was_told_is_there_again(directory):
 def test_every_commit_survives_power_loss(directory):
     with Store.resume(directory) as store:
         ask = store._connection.execute
-        assert ask("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert ask("PRAGMA journal_mode").fetchone() == (b"delete",)
         assert ask("PRAGMA synchronous").fetchone() == (3,)  # EXTRA
         assert ask("PRAGMA foreign_keys").fetchone() == (1,)
 
@@ -125,7 +126,7 @@ def test_a_run_of_another_format_is_refused(directory, opened):
     with sqlite3.connect(directory / DATABASE) as connection:
         connection.execute("PRAGMA user_version = 7")
     connection.close()
-    with pytest.raises(InputError, match="written in format 7, this version reads 1"):
+    with pytest.raises(InputError, match="written in format 7, this version reads 1 to 2"):
         opened(directory)
 
 
@@ -151,9 +152,10 @@ with Store.resume(Path(sys.argv[1])) as store:
 def test_one_writer_and_many_readers(directory):
     with child(HOLD, directory) as writer:
         assert writer.stdout.readline() == "open\n"
-        with pytest.raises(InputError, match="is in use by another process"):
+        holder = f"is in use by process {writer.pid} on {socket.gethostname()} since 20"
+        with pytest.raises(InputError, match=holder):
             Store.resume(directory)
-        with pytest.raises(InputError, match="is in use by another process"):
+        with pytest.raises(InputError, match=holder):
             Store.create(directory, FACTS)
         with Store.read(directory) as one, Store.read(directory) as two:
             assert one.trials() == two.trials() == TRIALS

@@ -12,14 +12,15 @@ from PIL import Image
 
 from blockqnn import train
 from blockqnn.export import directory
+from blockqnn.runtime.store import Store
 from blockqnn.space.zoo import ZOO
 from blockqnn.training import trainings
 from models import random_model
 from pictures import bomb, pictures, save_png, write_folder
 
 COMMANDS = (
-    "auto, search, init, space, fork, status, top, report, dashboard, show, train, calibrate, figure,"
-    " table, predict, export, compare"
+    "auto, search, init, space, fork, status, check, top, report, dashboard, show, train, calibrate,"
+    " figure, table, predict, export, compare"
 )
 OPTIONS = [
     ("", [COMMANDS, "blockqnn --help"]),
@@ -236,12 +237,20 @@ RUNS = [
     ("status file", ["file", "no such directory"]),
     ("status empty", ["empty", "holds no run"]),
     ("status garbage", ["garbage", "no run file"]),
-    ("status newer", ["newer", "written in format 99, this version reads 1"]),
+    ("status newer", ["newer", "written in format 99, this version reads 1 to 2"]),
     ("status strange", ["strange", "cannot be read by version", "settings.tempo"]),
     ("status emptied", ["emptied", "holds no run"]),
     ("status torn", ["torn", "malformed"]),
-    ("status bent", ["bent", "damaged"]),
-    ("status mistold", ["mistold", "damaged"]),
+    ("status bent", ["bent", "damaged", "results row 0: its checksum differs", "blockqnn check bent"]),
+    ("status mistold", ["mistold", "damaged", "trials row 0: its checksum differs"]),
+    ("search --run bent", ["bent", "damaged", "results row 0: its checksum differs"]),
+    ("check", ["run", "blockqnn check --help"]),
+    ("check nowhere", ["nowhere", "no such directory"]),
+    ("check foreign", ["foreign", "holds no run"]),
+    ("check newer", ["newer", "written in format 99"]),
+    ("check run --rebuild new", ["run run", "is sound, there is nothing to rebuild"]),
+    ("check bent --rebuild foreign", ["foreign", "holds notes.txt and no run"]),
+    ("check bent --rebuild file", ["file", "is a file"]),
     ("search --run garbage", ["garbage", "no run file"]),
     ("report nothing", ["nothing", "no such directory"]),
     ("report run --out nothing/page.html", ["nothing/page.html", "cannot be written"]),
@@ -309,6 +318,15 @@ def change(run, statement):
     connection.close()
 
 
+def rewrite_facts(run, old, new):
+    """The run with other facts, written as if they were its own."""
+    with Store.read(run) as store:
+        facts, trials, results = store.facts(), store.trials(), store.results()
+    shutil.rmtree(run)
+    with Store.create(run, {"run": facts["run"].replace(old, new)}) as store:
+        store.add(trials, results)
+
+
 def stopped_training(out):
     """What a training leaves that is stopped before its first step."""
     with pytest.MonkeyPatch.context() as patch:
@@ -371,8 +389,7 @@ def wrong(folder):
         shutil.copytree(folder / "run", folder / name)
     (folder / "scribbled" / "calibration.jsonl").write_text("{\n")
     change(folder / "newer", "PRAGMA user_version = 99")
-    later = 'replace(value, \'\\"strategy\\"\', \'\\"tempo\\": 1, \\"strategy\\"\')'
-    change(folder / "strange", f"UPDATE facts SET value = {later}")
+    rewrite_facts(folder / "strange", '"strategy"', '"tempo": 1, "strategy"')
     change(folder / "bent", "UPDATE results SET outcome = substr(outcome, 3) WHERE number = 0")
     change(folder / "mistold", "UPDATE trials SET iteration = 'first' WHERE number = 0")
     database = folder / "torn" / "run.sqlite3"

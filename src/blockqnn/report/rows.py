@@ -241,12 +241,13 @@ def read(directory: Path) -> RunView:
 
     Raises InputError when there is none.
     """
+    fold = Fold()
     with Store.read(directory) as store:
         facts = facts_of(store)
-        events = store.events()
-        fold = Fold()
+        results = store.results()  # before the trials, so that none is of a trial that came meanwhile
         fold.add_trials(store.trials())
-        fold.add_results(store.results())
+        fold.add_results(results)
+        events = store.events()
     problem = problem_of(facts)
     strategy = strategy_of(facts.settings, problem)
     fold.tell_until(fold.complete_iterations(), strategy, problem.mdp.episode, problem.reward)
@@ -254,8 +255,7 @@ def read(directory: Path) -> RunView:
     for trial in fold.trials:
         outcome = fold.outcome(trial)
         rewards.append(None if outcome is None else problem.reward(trial, outcome))
-    results = (fold.result(t) for t in fold.trials if t.repeat_of is None)
-    seconds = sum(r.observed.seconds for r in results if r is not None)
+    seconds = sum(result.observed.seconds for result in results)
     return RunView(
         directory=directory,
         facts=facts,

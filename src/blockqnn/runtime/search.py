@@ -3,6 +3,7 @@
 from collections import ChainMap, deque
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -12,7 +13,7 @@ from blockqnn.network.plan import OverLimit
 from blockqnn.records import Failure, Measurement, Observation, Result, Task, Trial
 from blockqnn.runtime.fold import Fold, Learner
 from blockqnn.runtime.pace import Event, Pace, Planned
-from blockqnn.runtime.store import Store
+from blockqnn.runtime.store import NotWritten, Store
 from blockqnn.seeds import derive, generator
 from blockqnn.space.mdp import MDP
 from blockqnn.strategy.traits import Traits
@@ -152,7 +153,8 @@ def search(
             fold.add_results(done)
             running -= {result.number for result in done}
     except KeyboardInterrupt:
-        store.add(events=pace.passed())
+        with suppress(NotWritten):  # the interrupt counts, also of who waited for room on the disk
+            store.add(events=pace.passed())
         raise
     store.add(events=pace.passed())
     fold.tell_until(fold.complete_iterations(), strategy, problem.mdp.episode, problem.reward)
