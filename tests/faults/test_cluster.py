@@ -15,6 +15,7 @@ from blockqnn.runtime.cluster import reach
 from blockqnn.runtime.cluster.messages import Freight
 from blockqnn.runtime.serial import SerialExecutor
 from blockqnn.runtime.store import Store
+from effort import FULL
 from faults.clusters import (
     TUNED,
     can_have_networks,
@@ -30,9 +31,7 @@ from faults.processes import command_of, nothing_left, wait_for
 from faults.test_same_search import recorded
 
 pytestmark = [needs_ray, pytest.mark.timeout(300)]
-only_in_full = pytest.mark.skipif(
-    "BLOCKQNN_RELIABILITY" not in os.environ, reason="takes minutes; see docs/reliability.md"
-)
+only_in_full = pytest.mark.skipif(not FULL, reason="takes minutes: make reliability")
 MAKE, PRETEND = "faults.evaluators:make", "faults.evaluators:pretend"
 
 

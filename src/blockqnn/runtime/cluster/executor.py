@@ -43,14 +43,15 @@ class _Node:
 class _Attempt:
     task: Task
     node: str
+    place: str  # the node's name
     begun: float
 
 
 class RayExecutor:
     """Evaluates tasks on the nodes of a cluster; what a lost node was doing is tried on another.
 
-    An attempt that was given up may still end: then its result is the task's, if it is the first one.
-    Later ones are dropped here.
+    An attempt that was given up may still end: then its result is the task's, if it is the first one. A
+    later one is handed on too, for whoever searches to keep aside.
     """
 
     def __init__(self, opening: Opening, say: Callable[[str], None] = lambda _: None) -> None:
@@ -150,25 +151,21 @@ class RayExecutor:
         return []
 
     def _ended(self, number: int, ending: Ending) -> list[Result]:
-        attempt = self._attempts.pop(number, None)
-        if attempt is not None:
+        if attempt := self._attempts.pop(number, None):
             self._nodes[attempt.node].attempts.discard(number)
         else:
-            attempt = self._given_up.pop(number, None)
-            late = "too late" if attempt is None or attempt.task.number not in self._tasks else "late"
-            self._say(f"trial {ending.number}: its result came {late}")
-            if late == "too late":
-                return []
-        assert attempt is not None
+            attempt = self._given_up.pop(number)
+            self._say(f"trial {ending.number}: a result of {attempt.place} came after that was given up")
         return self._judged(attempt, ending)
 
     def _judged(self, attempt: _Attempt, ending: Ending) -> list[Result]:
         task = attempt.task
-        if task.number not in self._tasks:  # it has a result already
-            return []
-        node = self._nodes.get(attempt.node)
-        place = f"{node.name}/{ending.observed.worker}" if node else attempt.node
+        place = "/".join(filter(None, [attempt.place, ending.observed.worker]))
         observed = ending.observed.model_copy(update={"worker": place})
+        if task.number not in self._tasks:  # it has a result; the search keeps another one aside
+            outcome = ending.outcome
+            late = [] if isinstance(outcome, Fault) else [outcome]
+            return [Result(number=task.number, outcome=o, observed=observed) for o in late]
         if result := self._verdicts.result(ending.model_copy(update={"observed": observed})):
             del self._tasks[task.number]
             self._avoid.pop(task.number, None)
@@ -190,7 +187,7 @@ class RayExecutor:
             fault = Ending(
                 number=attempt.task.number,
                 outcome=Fault(kind="loss"),
-                observed=Observation(seconds=seconds, worker=number),
+                observed=Observation(seconds=seconds),
             )
             results += self._judged(attempt, fault)
         if not self._nodes and self._contacts == 0:
@@ -232,8 +229,9 @@ class RayExecutor:
                 continue
             number = self._place(task)
             self._next_attempt += 1
-            self._attempts[self._next_attempt] = _Attempt(task, number, time.monotonic())
-            self._nodes[number].attempts.add(self._next_attempt)
+            node = self._nodes[number]
+            self._attempts[self._next_attempt] = _Attempt(task, number, node.name, time.monotonic())
+            node.attempts.add(self._next_attempt)
             self._bridge.send(Begin(attempt=self._next_attempt, node=number, task=task))
 
     def _place(self, task: Task) -> str:
