@@ -9,7 +9,7 @@ from filelock import FileLock, Timeout
 from blockqnn.errors import InputError
 from blockqnn.runtime.lock import LOCK
 from blockqnn.runtime.schema import FORMAT
-from blockqnn.runtime.verify import UNREADABLE, is_damage
+from blockqnn.runtime.verify import UNREADABLE, in_one_line, is_damage
 
 DATABASE = "run.sqlite3"
 
@@ -51,7 +51,7 @@ def opened(directory: Path, mode: str) -> tuple[sqlite3.Connection, int]:
         connection.close()
         if not is_damage(error):
             raise
-        raise NoRunFile(f"run {directory}: {DATABASE} is no run file ({error})") from None
+        raise NoRunFile(f"run {directory}: {DATABASE} is no run file ({in_one_line(error)})") from None
     if form not in range(1, FORMAT + 1):
         connection.close()
         raise InputError(f"run {directory}: written in format {form}, this version reads 1 to {FORMAT}")

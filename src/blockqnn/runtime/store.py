@@ -42,7 +42,16 @@ from blockqnn.runtime.schema import (
     trial_row,
     write,
 )
-from blockqnn.runtime.verify import TABLES, UNREADABLE, Damage, Examined, examined, gaps, is_damage
+from blockqnn.runtime.verify import (
+    TABLES,
+    UNREADABLE,
+    Damage,
+    Examined,
+    examined,
+    gaps,
+    in_one_line,
+    is_damage,
+)
 
 CONFIG = "config.yaml"
 _OURS = {DATABASE, f"{DATABASE}-journal", LOCK, OWNER, CONFIG}
@@ -187,7 +196,9 @@ class Store:
         except UNREADABLE as error:  # not even which tables there are
             if not is_damage(error):
                 raise
-            return Examined({table: {} for table in TABLES}, {}, [Damage("file", "", str(error))])
+            return Examined(
+                {table: {} for table in TABLES}, {}, [Damage("file", "", in_one_line(error))]
+            )
 
     def _numbered(self, table: Table, first: int, most: int | None) -> list[Any]:
         chosen = "WHERE number >= ? ORDER BY number LIMIT ?"
@@ -214,8 +225,8 @@ class Store:
         except (*UNREADABLE, ValueError, TypeError) as error:
             if not is_damage(error):
                 raise
-            reason = str(error).splitlines()[0]
-            self._refuse(self.examined().damages or [Damage("file", "", reason)])
+            found = self.examined().damages
+            self._refuse(found or [Damage("file", "", in_one_line(error))])
 
     def _refuse(self, found: Sequence[Damage]) -> None:
         """InputError where something is damaged."""

@@ -61,6 +61,11 @@ class Examined(NamedTuple):
     damages: list[Damage]
 
 
+def in_one_line(error: Exception) -> str:
+    """What it says, however many lines a damaged text in it has."""
+    return " ".join(str(error).split())[:300]
+
+
 def examined(connection: sqlite3.Connection, form: int) -> Examined:
     """All of the file: its layout, every row, the chain of commits, SQLite's pages.
 
@@ -68,29 +73,29 @@ def examined(connection: sqlite3.Connection, form: int) -> Examined:
     """
     with _snapshot(connection):
         wrong = _layout(connection, form)
+        laid_out = not wrong  # else keys may be no keys
         found: dict[Table, dict[Any, Row]] = {}
         for table in TABLES:
             found[table], of_table = _rows(connection, table, form)
             wrong += of_table
         damaged = {(damage.table, damage.row) for damage in wrong}
         commits: dict[int, bytes] = {}
-        if form > 1:
+        if laid_out and form > 1:
             sealed = {t: {key: row[-1] for key, row in rows.items()} for t, rows in found.items()}
             unchained = _chain(connection, sealed, damaged)
             wrong += unchained
             unsound = {damage.row for damage in unchained if damage.table == "commits"}
             read, _ = _read(connection, "SELECT id, wrote FROM commits ORDER BY rowid")
             commits = {number: wrote for number, wrote in read if str(number) not in unsound}
-        else:
+        elif laid_out:
             trials = [(row[0], row[1], row[3], row[7]) for row in found["trials"].values()]
             wrong += _order(trials, found["results"])
         wrong += _pages(connection)
-    sound = {
-        table: {
-            _text(k): row[:-1] for k, row in found[table].items() if (table, _text(k)) not in damaged
-        }
-        for table in TABLES
-    }
+    sound: dict[Table, dict[str, Row]] = {table: {} for table in TABLES}
+    for table, rows in found.items():
+        for key, row in rows.items():
+            if (table, _text(key)) not in damaged:
+                sound[table][_text(key)] = row[:-1]
     return Examined(sound, commits, wrong)
 
 
@@ -101,6 +106,8 @@ def gaps(connection: sqlite3.Connection, form: int) -> list[Damage]:
     """
     with _snapshot(connection):
         wrong = _layout(connection, form)
+        if wrong:
+            return wrong
         if form > 1:
             found: dict[Table, dict[Any, Any]] = {}
             for table in TABLES:
@@ -147,7 +154,7 @@ def _rows(
     wrong = _repeated(table, rows, found)
     if error is not None:
         behind = f"behind row {_text(rows[-1][0])}, " if rows else ""
-        wrong = [Damage(table, "", f"cannot be read to its end ({behind}{error})")]
+        wrong = [Damage(table, "", f"cannot be read to its end ({behind}{in_one_line(error)})")]
         found |= {_key(row[0]): row for row in _read(connection, f"{query} DESC")[0]}
     for key, row in found.items():
         if (reason := _reason(table, row, form)) is not None:
@@ -174,7 +181,7 @@ def _reason(table: Table, row: Row, form: int) -> str | None:
     try:
         VALUES[table](row[:-1])
     except _NO_ROW as error:
-        return f"is none that a run writes ({str(error).splitlines()[0]})"
+        return f"is none that a run writes ({in_one_line(error)})"
     return None
 
 
@@ -222,7 +229,8 @@ def _chain(
                 wrong.append(Damage("commits", str(number), "its checksum differs"))
         before, link_before, also = number, crc, computed
     if error is not None:
-        wrong.append(Damage("commits", "", f"cannot be read to its end (behind row {before}, {error})"))
+        reason = f"cannot be read to its end (behind row {before}, {in_one_line(error)})"
+        wrong.append(Damage("commits", "", reason))
     return wrong + [
         Damage(table, _text(key), "is in no commit") for table in unnamed for key in unnamed[table]
     ]
@@ -256,7 +264,7 @@ def _pages(connection: sqlite3.Connection) -> list[Damage]:
     except UNREADABLE as error:
         if not is_damage(error):
             raise
-        told = [str(error)]
+        told = [in_one_line(error)]
     lines = (line for text in told for line in text.splitlines() if not line.startswith("***"))
     return [Damage("file", "", line) for line in lines if line != "ok"]
 
