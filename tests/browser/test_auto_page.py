@@ -3,7 +3,7 @@
 import pytest
 
 from blockqnn import search
-from blockqnn.report.page import page as page_of
+from blockqnn.pages.page import page as page_of
 from journeys import all_rows, directory, journal, metrics
 from layout import sideways
 from runs import TINY

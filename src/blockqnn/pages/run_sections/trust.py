@@ -3,11 +3,11 @@
 import shlex
 from collections.abc import Iterator
 
+from blockqnn.pages.chart import Chart, Trace
+from blockqnn.pages.chart_markup import charts_of
+from blockqnn.pages.markup import code, paragraph, section
 from blockqnn.report.calibrated import Calibration, Evidence, Proof
 from blockqnn.report.calibrated_told import lines
-from blockqnn.report.chart import Chart, Trace
-from blockqnn.report.chart_markup import charts_of
-from blockqnn.report.markup import code, paragraph, section
 from blockqnn.report.rows import RunView
 
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 
 from blockqnn.diagram.text import escaped
 from blockqnn.journal import STAGES, Row
+from blockqnn.pages.markup import fact, facts, listed, paragraph
+from blockqnn.pages.sections.verdict import on_the_search, on_the_test_part, pairs
+from blockqnn.pages.sections.wording import NONE, counted, in_a_row, lasting, percent, shown_name
 from blockqnn.report.findings import Findings, Metrics, found_by_search
 from blockqnn.report.histogram import short
-from blockqnn.report.markup import fact, facts, listed, paragraph
-from blockqnn.report.sections.verdict import on_the_search, on_the_test_part, pairs
-from blockqnn.report.sections.wording import NONE, counted, in_a_row, lasting, percent, shown_name
 
 _WARNINGS = 3
 

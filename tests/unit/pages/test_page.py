@@ -8,8 +8,8 @@ import pytest
 
 from blockqnn.errors import InputError
 from blockqnn.journal import STAGES
+from blockqnn.pages.page import page
 from blockqnn.report import rows
-from blockqnn.report.page import page
 from blockqnn.space.zoo import ZOO
 from journeys import CLASSES, all_rows, confusion, directory, journal, metrics, row
 from rectangles import SVG
