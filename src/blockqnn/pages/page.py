@@ -8,11 +8,12 @@ from blockqnn.pages.sections.search import search
 from blockqnn.pages.sections.stages import baselines, recipe, selection, time_spent
 from blockqnn.pages.sections.summary import summary
 from blockqnn.pages.sections.tested import tested
+from blockqnn.pages.sections.trusted import trusted
 from blockqnn.pages.sections.use import data, go_on, use
 from blockqnn.report.findings import read
 
 # in the order in which things were done, between what came out and how to go on
-_SECTIONS = (baselines, recipe, search, selection, model, tested, time_spent, data, use, go_on)
+_SECTIONS = (baselines, recipe, search, selection, trusted, model, tested, time_spent, data, use, go_on)
 
 
 def page(directory: Path) -> str:
