@@ -67,6 +67,10 @@ WARMUP = 1  # steps before each window
 ASSUMED = 2e10  # FLOP/s of one core, for the estimate alone
 
 
+# Its place in the sample, and its networks: the whole one (True) and that of the search.
+Candidate = tuple[int, Entry, dict[bool, NetworkPlan] | None]
+
+
 class Stages(NamedTuple):
     """Seconds of one candidate: the plain way's, and after each change; `final`: in full by `fit`."""
 
@@ -80,11 +84,11 @@ class Stages(NamedTuple):
 class Way:
     """One loop in a process of its own."""
 
-    def __init__(self, loop: str, device: str, source: str, options: argparse.Namespace) -> None:
+    def __init__(self, loop: str, device: str, data: DataSettings, options: argparse.Namespace) -> None:
         if device == "cpu":
             use_one_thread()
         self._name, self._device, self._options = loop, device, options
-        self._dataset = load(DataSettings(source=source))
+        self._dataset = load(data)
 
     def begin(self, plan: NetworkPlan) -> None:
         self._loop = None
@@ -95,7 +99,7 @@ class Way:
     def window(self, seconds: float) -> float:
         """Seconds of a step, over about so many seconds."""
         assert self._loop
-        steps = max(2, round(seconds / self._step))
+        steps = max(1, round(seconds / self._step))
         self._step = window(self._loop, WARMUP, steps, self._device) / steps
         return self._step
 
@@ -294,13 +298,18 @@ def _steps(run: RunView, epochs: int) -> dict[str, int]:
     return {"full": epochs * per_epoch, "brief": recipe.steps or recipe.epochs * per_epoch}
 
 
-def _estimate(plans: Sequence[Mapping[bool, NetworkPlan]], options: argparse.Namespace) -> float:
-    """Seconds, at so many FLOP/s that one core may have; whole trainings left out."""
+def _estimate(todo: Sequence[Candidate], steps: Mapping[str, int], options: argparse.Namespace) -> float:
+    """Seconds, at so many FLOP/s as one core may have."""
     found = 0.0
-    for of in plans:
+    for place, _, plans in todo:
+        if plans is None:
+            continue
+        step = {whole: 3 * plan.flops * options.batch / ASSUMED for whole, plan in plans.items()}
         for _, whole in WAYS.values():
-            step = 3 * of[whole].flops * options.batch / ASSUMED
-            found += 2 * step + options.rounds * max(options.seconds, 3 * step)
+            found += 2 * step[whole]
+            found += options.rounds * (step[whole] + max(options.seconds, step[whole]))
+        if place < options.whole:
+            found += sum(steps.values()) * step[True] + 3 * steps["brief"] * step[False]
     return found
 
 
@@ -351,14 +360,15 @@ def main(arguments: list[str] | None = None) -> None:
     options.precision = resolve_precision(options.precision or settings.recipe.precision, device)
     recipe = settings.recipe.model_copy(update={"precision": options.precision})
     settings = settings.model_copy(update={"recipe": recipe})
-    dataset = load(DataSettings(source=options.data))
+    data = settings.data.model_copy(update={"source": options.data})
+    dataset = load(data)
     if dataset.image != run.facts.data.image:
         raise SystemExit(f"{options.data} has {dataset.image}, the run {run.facts.data.image}")
     setup, steps = _setup(run, device, options), _steps(run, options.epochs)
     entries = sorted(run.entries(), key=lambda entry: entry.trial)
     drawn = random.Random(0).sample(entries, min(options.sample, len(entries)))
     known = {row["trial"]: row for row in _rows(options.rows) if row["setup"] == setup}
-    todo: list[tuple[int, Entry, dict[bool, NetworkPlan] | None]] = []
+    todo: list[Candidate] = []
     for place, entry in enumerate(drawn):
         there = known.get(entry.trial)
         if there and ("failed" in there or place >= options.whole or "whole" in there):
@@ -367,14 +377,14 @@ def main(arguments: list[str] | None = None) -> None:
         whole = whole_network(block, settings.skeleton, dataset.image, classes, options)
         plan = plan_network(block, settings.skeleton, dataset.image, classes)
         todo.append((place, entry, {True: whole, False: plan} if whole else None))
-    seconds = _estimate([plans for _, _, plans in todo if plans], options)
+    seconds = _estimate(todo, steps, options)
     print(f"{len(todo)} candidates to measure, about {duration(seconds)} on an idle core", flush=True)
     if options.estimate:
         return
     begin = time.monotonic()
     with ExitStack() as processes:
         ways = {
-            name: processes.enter_context(Apart(Way, loop, device, options.data, options))
+            name: processes.enter_context(Apart(Way, loop, device, data, options))
             for name, (loop, _) in WAYS.items()
         }
         for count, (place, entry, plans) in enumerate(todo, 1):
