@@ -65,7 +65,7 @@ class Run:
 
         By default report.html in the run's directory.
         """
-        from blockqnn.report.run_page import run_page
+        from blockqnn.pages.run_page import run_page
 
         path = self.path / "report.html" if out is None else Path(out)
         from blockqnn.figures.learned import learned_picture

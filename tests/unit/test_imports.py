@@ -25,7 +25,7 @@ LAYERS = (
     ("network", "evaluation", "runtime", "tables"),
     ("journal",),
     ("report", "export"),
-    ("figures",),
+    ("figures", "pages"),
     ("dashboard", "callbacks"),
     ("setup",),
     ("forking", "rebuilding", "searching"),
@@ -94,7 +94,7 @@ def test_no_import_cycle():
         "import blockqnn.network.plan, blockqnn.plugins, blockqnn.strategy.own",
         "import blockqnn.data.dataset",
         "import blockqnn.report.rows, blockqnn.report.drawing, blockqnn.callbacks.live,"
-        " blockqnn.report.notebook, blockqnn.report.page",
+        " blockqnn.report.notebook, blockqnn.pages.page",
         "import blockqnn.tables.compare",
         "import blockqnn.figures.catalogue, blockqnn.figures.tables",
         "import blockqnn.cli, blockqnn.api",

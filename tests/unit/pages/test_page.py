@@ -2,17 +2,21 @@
 
 import json
 import re
+from shutil import copytree
 from xml.etree import ElementTree
 
 import pytest
 
 from blockqnn.errors import InputError
 from blockqnn.journal import STAGES
+from blockqnn.pages.page import page
 from blockqnn.report import rows
-from blockqnn.report.page import page
+from blockqnn.report.calibrated import PROOF
 from blockqnn.space.zoo import ZOO
 from journeys import CLASSES, all_rows, confusion, directory, journal, metrics, row
 from rectangles import SVG
+from unit.test_calibrated import of_proof
+from unit.test_calibrated import write as write_rows
 
 NASTY = '<b>&"x"'
 RANKS_NOTHING = "ranks nothing"
@@ -86,7 +90,7 @@ def test_a_page_of_every_moment(made, run, until):
     shown = made(known, there, run if until >= 3 else None)
     rest = shown.html.replace("http://www.w3.org/2000/svg", "")
     assert not re.search(r"https?:|<script|href|src=|url\(|@import|@font-face|\bon\w+=", rest)
-    names = ("baselines", "recipe", "search", "selection")
+    names = ("baselines", "recipe", "search", "selection", "trust")
     for number, name in enumerate(names):
         assert ("Not done yet." in shown.told(name)) is (number >= until)
     assert ("Not finished yet" in shown.words) is (until < len(STAGES))
@@ -152,6 +156,51 @@ def test_a_model_of_an_early_stage_is_not_said_to_have_won_the_selection(made, r
     assert "The search did not pay here" in shown.words
     assert "After equal training" not in shown.words
     assert "equal training" not in words(shown.body.find("main").find("header"))
+
+
+# The proof
+
+
+@pytest.fixture
+def proved(run, tmp_path):
+    """The run with five found and five random blocks, trained anew: 90 to 94 % and 80 to 84 %."""
+    copy = copytree(run, tmp_path / "proved")
+    finals = [("found", 90.0), ("random", 80.0)]
+    rows_ = [of_proof(group, least + n) for group, least in finals for n in range(5)]
+    write_rows(copy / PROOF, rows_)
+    return copy
+
+
+def test_the_proof_has_a_section_with_a_chart(made, proved):
+    """Each group's variance is 2.5, so Welch's error is 1 with 8 degrees of freedom, t = 2.306."""
+    shown = made(metrics_=metrics(), run=proved)
+    told = shown.told("trust")
+    assert "+10.00 [+7.69, +12.31] points" in told
+    assert "p = 0.004 (252 splits, all)" in told
+    (chart,) = shown.svgs("bq-curves", "trust")
+    found, random = (g for g in chart.iter(f"{SVG}g") if g.get("class") == "series")
+    heights = [[float(dot.get("cy")) for dot in group] for group in (found, random)]
+    assert [len(group) for group in heights] == [5, 5]
+    assert all(group == sorted(group) for group in heights), "the best at the left, higher up"
+    assert max(heights[0]) < min(heights[1]), "every found block lies above every random one"
+    head = words(shown.body.find("main").find("header"))
+    assert "trained anew: found 92.00 %, random 82.00 %" in head
+    assert "--sample 24" in told, "what is still missing"
+    assert "--proof" not in told
+    assert "<script" not in shown.html
+
+
+def test_why_the_proof_was_left_out_and_how_it_is_made_up_for(made, run, tmp_path):
+    known = journal(rows=all_rows(run), proof="6 s for each training tell nothing")
+    told = made(known, metrics()).told("trust")
+    assert "The proof was left out: 6 s for each training tell nothing." in told
+    assert f"blockqnn calibrate {tmp_path / 'out/run'} --sample 24 --proof 5" in told
+
+
+def test_a_damaged_proof_is_no_page(made, proved):
+    (proved / PROOF).write_text("{}\n")
+    with pytest.raises(InputError, match=r"proof\.jsonl: line 1 is damaged"):
+        made(run=proved)
 
 
 def test_a_lead_over_nobody_is_no_proof(made, run):

@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 from blockqnn.diagram.text import escaped
-from blockqnn.report.chart import Chart, plotted
+from blockqnn.pages.chart import Chart, plotted
 
 
 def charts_of(drawn: Iterable[Chart]) -> str:
@@ -36,7 +36,7 @@ def values(content: Any) -> str:
 
 def script() -> str:
     """Draws the charts, sorts tables, copies codes."""
-    return f"<script>{text('blockqnn.report', 'charts.js')}</script>"
+    return f"<script>{text('blockqnn.pages', 'charts.js')}</script>"
 
 
 def library() -> str:

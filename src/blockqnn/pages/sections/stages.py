@@ -6,9 +6,8 @@ from statistics import median
 
 from blockqnn.config import Recipe
 from blockqnn.journal import STAGES, Row, Stage
-from blockqnn.report.findings import Findings
-from blockqnn.report.markup import Bar, Column, Group, Line, paragraph, section, table
-from blockqnn.report.sections.wording import (
+from blockqnn.pages.markup import Bar, Column, Group, Line, paragraph, section, table
+from blockqnn.pages.sections.wording import (
     NONE,
     NOT_YET,
     counted,
@@ -18,6 +17,7 @@ from blockqnn.report.sections.wording import (
     shown_name,
     size,
 )
+from blockqnn.report.findings import Findings
 
 
 def baselines(findings: Findings) -> str:

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from statistics import fmean
 
 from blockqnn.diagram.text import escaped
+from blockqnn.pages.markup import fact, facts, listed, paragraph
+from blockqnn.pages.sections.wording import NONE, counted, lasting, percent
 from blockqnn.report.calibrated import Proof
 from blockqnn.report.calibrated_told import in_a_line
 from blockqnn.report.histogram import short
-from blockqnn.report.markup import fact, facts, listed, paragraph
 from blockqnn.report.rows import RunView
-from blockqnn.report.sections.wording import NONE, counted, lasting, percent
 
 _TENTH = 10  # the part of the trials that first and last means are taken over
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
+from blockqnn.pages.markup import Column, Group, Line, listed, section, table
+from blockqnn.pages.sections.wording import counted, lasting
 from blockqnn.report.cost import Cost, cost
-from blockqnn.report.markup import Column, Group, Line, listed, section, table
 from blockqnn.report.rows import RunView
-from blockqnn.report.sections.wording import counted, lasting
 
 
 def costs(run: RunView) -> str:

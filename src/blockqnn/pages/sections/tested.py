@@ -1,10 +1,10 @@
 """What the test part says: the number with its bounds, each class, and what is mistaken for what."""
 
 from blockqnn.diagram.matrix import confusion_picture
+from blockqnn.pages.markup import Column, Group, Line, folded, paragraph, pictures, section, table
+from blockqnn.pages.sections.verdict import on_the_test_part
+from blockqnn.pages.sections.wording import counted, percent
 from blockqnn.report.findings import ClassScore, Findings, Metrics
-from blockqnn.report.markup import Column, Group, Line, folded, paragraph, pictures, section, table
-from blockqnn.report.sections.verdict import on_the_test_part
-from blockqnn.report.sections.wording import counted, percent
 
 _SHORT = 20  # classes that are all shown at once
 _WORST, _MISTAKES = 10, 8

@@ -6,16 +6,16 @@ import re
 import pytest
 
 from blockqnn.api import Run
+from blockqnn.pages.chart import Chart, Span, Trace, plotted
+from blockqnn.pages.chart_markup import values
+from blockqnn.pages.run_charts import against_cost, by_trial
+from blockqnn.pages.run_page import run_page
 from blockqnn.records import Observation, Result
 from blockqnn.report import calibrated
 from blockqnn.report.calibrated import CALIBRATION, PROOF
-from blockqnn.report.chart import Chart, Span, Trace, plotted
-from blockqnn.report.chart_markup import values
 from blockqnn.report.cost import cost
 from blockqnn.report.failed import failed
 from blockqnn.report.rows import Entry, read
-from blockqnn.report.run_charts import against_cost, by_trial
-from blockqnn.report.run_page import run_page
 from blockqnn.runtime.energy import ENERGY, Meter, spent_energy
 from blockqnn.runtime.store import Store
 from runs import facts

@@ -3,9 +3,9 @@
 from blockqnn.diagram.curves import Series, curves_picture
 from blockqnn.diagram.svg import picture
 from blockqnn.journal import Row
+from blockqnn.pages.markup import paragraph, pictures, section
+from blockqnn.pages.sections.wording import NOT_YET, counted, lasting, passes, shown_name, size
 from blockqnn.report.findings import Findings
-from blockqnn.report.markup import paragraph, pictures, section
-from blockqnn.report.sections.wording import NOT_YET, counted, lasting, passes, shown_name, size
 from blockqnn.space.code import figure
 
 

@@ -1,8 +1,8 @@
 """The data, the command that goes on, and how the model is used."""
 
+from blockqnn.pages.markup import code, listed, paragraph, section
+from blockqnn.pages.sections.wording import NOT_YET, counted
 from blockqnn.report.findings import Findings
-from blockqnn.report.markup import code, listed, paragraph, section
-from blockqnn.report.sections.wording import NOT_YET, counted
 
 _FORMS = (
     (

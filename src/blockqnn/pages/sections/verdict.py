@@ -5,8 +5,8 @@ from math import sqrt
 from typing import NamedTuple
 
 from blockqnn.journal import Row
+from blockqnn.pages.sections.wording import percent, shown_name
 from blockqnn.report.findings import Findings, Metrics, found_by_search
-from blockqnn.report.sections.wording import percent, shown_name
 
 _FEW, _WIDE = 1000, 5.0  # test images; points between the ends of the interval
 

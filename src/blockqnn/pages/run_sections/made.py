@@ -3,7 +3,7 @@
 import shlex
 
 from blockqnn.config_file import resolved
-from blockqnn.report.markup import code, folded, listed, paragraph, section
+from blockqnn.pages.markup import code, folded, listed, paragraph, section
 from blockqnn.report.rows import RunView
 
 

@@ -2,19 +2,19 @@
 
 from collections.abc import Sequence
 
+from blockqnn.pages.chart import Chart
+from blockqnn.pages.chart_markup import charts_of, library, script
+from blockqnn.pages.document import document
+from blockqnn.pages.markup import pictures, section
+from blockqnn.pages.run_charts import charts
+from blockqnn.pages.run_sections.best import best
+from blockqnn.pages.run_sections.costs import costs
+from blockqnn.pages.run_sections.failures import failures
+from blockqnn.pages.run_sections.made import made
+from blockqnn.pages.run_sections.summary import summary
+from blockqnn.pages.run_sections.trust import trust
 from blockqnn.report.calibrated import Evidence
-from blockqnn.report.chart import Chart
-from blockqnn.report.chart_markup import charts_of, library, script
-from blockqnn.report.document import document
-from blockqnn.report.markup import pictures, section
 from blockqnn.report.rows import IterationRow, RunView
-from blockqnn.report.run_charts import charts
-from blockqnn.report.run_sections.best import best
-from blockqnn.report.run_sections.costs import costs
-from blockqnn.report.run_sections.failures import failures
-from blockqnn.report.run_sections.made import made
-from blockqnn.report.run_sections.summary import summary
-from blockqnn.report.run_sections.trust import trust
 
 # plotly compiles its shaders' code; nothing is loaded from anywhere
 _POLICY = (

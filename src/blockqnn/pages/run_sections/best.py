@@ -3,8 +3,7 @@
 from functools import lru_cache
 
 from blockqnn.diagram.svg import picture
-from blockqnn.report.histogram import short
-from blockqnn.report.markup import (
+from blockqnn.pages.markup import (
     BlockCode,
     Column,
     Group,
@@ -15,8 +14,9 @@ from blockqnn.report.markup import (
     section,
     table,
 )
+from blockqnn.pages.sections.wording import percent
+from blockqnn.report.histogram import short
 from blockqnn.report.rows import Entry, RunView
-from blockqnn.report.sections.wording import percent
 from blockqnn.space.code import Block, figure
 
 _DRAWN, _LISTED = 3, 100

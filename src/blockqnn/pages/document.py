@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from blockqnn.diagram.text import escaped
-from blockqnn.report.page_style import STYLE
+from blockqnn.pages.page_style import STYLE
 
 
 def document(title: str, body: Iterable[str], *, policy: str = "", source: str = "") -> str:

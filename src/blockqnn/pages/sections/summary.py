@@ -4,11 +4,12 @@ from collections.abc import Iterator, Sequence
 
 from blockqnn.diagram.text import escaped
 from blockqnn.journal import STAGES, Row
+from blockqnn.pages.markup import fact, facts, listed, paragraph
+from blockqnn.pages.sections.verdict import on_the_search, on_the_test_part, pairs
+from blockqnn.pages.sections.wording import NONE, counted, in_a_row, lasting, percent, shown_name
+from blockqnn.report.calibrated_told import in_a_line
 from blockqnn.report.findings import Findings, Metrics, found_by_search
 from blockqnn.report.histogram import short
-from blockqnn.report.markup import fact, facts, listed, paragraph
-from blockqnn.report.sections.verdict import on_the_search, on_the_test_part, pairs
-from blockqnn.report.sections.wording import NONE, counted, in_a_row, lasting, percent, shown_name
 
 _WARNINGS = 3
 
@@ -28,6 +29,8 @@ def summary(findings: Findings) -> str:
     if compared := _compared(findings):
         parts.append(paragraph(compared))
     parts.append(paragraph(on_the_search(findings)))
+    if proof := findings.evidence.proof:
+        parts.append(paragraph(f"Its best blocks and random ones, trained anew: {in_a_line(proof)}."))
     parts.append(_warned(journal.data.warnings))
     return "\n".join([*parts, "</header>"])
 

@@ -5,13 +5,13 @@ from math import isfinite
 
 from blockqnn.diagram.curves import Series, curves_picture
 from blockqnn.diagram.svg import picture
+from blockqnn.pages.markup import Column, Group, Line, paragraph, pictures, section, table
+from blockqnn.pages.sections.wording import NOT_YET, counted, in_a_row, lasting, percent
 from blockqnn.records import Measurement
 from blockqnn.report.findings import Findings
 from blockqnn.report.histogram import short
 from blockqnn.report.less_work import how_trained
-from blockqnn.report.markup import Column, Group, Line, paragraph, pictures, section, table
 from blockqnn.report.rows import RunView
-from blockqnn.report.sections.wording import NOT_YET, counted, in_a_row, lasting, percent
 from blockqnn.space.code import figure
 
 _DRAWN, _LISTED = 3, 10

@@ -64,10 +64,11 @@ const blockqnn = (() => {
     return String(a).localeCompare(String(b));
   }
 
-  function sort(table, column, heading) {
-    const up = heading.ariaSort === "descending";
-    for (const other of table.tHead.rows[0].cells) other.ariaSort = null;
-    heading.ariaSort = up ? "ascending" : "descending";
+  const headings = (table) => [...table.tHead.rows[0].cells];
+
+  function sort(table, column, up) {
+    for (const heading of headings(table)) heading.ariaSort = null;
+    headings(table)[column].ariaSort = up ? "ascending" : "descending";
     for (const body of table.tBodies) {
       const rows = [...body.rows].sort((a, b) => compare(value(a, column), value(b, column)));
       body.append(...(up ? rows : rows.reverse()));
@@ -75,11 +76,24 @@ const blockqnn = (() => {
   }
 
   function sortable(table) {
-    [...table.tHead.rows[0].cells].forEach((heading, column) => {
+    headings(table).forEach((heading, column) => {
       const button = document.createElement("button");
       button.append(...heading.childNodes);
-      button.addEventListener("click", () => sort(table, column, heading));
+      button.addEventListener("click", () => sort(table, column, heading.ariaSort === "descending"));
       heading.append(button);
+    });
+  }
+
+  function order(table) {
+    const sorted = headings(table).find((heading) => heading.ariaSort);
+    const focused = headings(table).find((heading) => heading.contains(document.activeElement));
+    return { by: sorted?.textContent, up: sorted?.ariaSort === "ascending", at: focused?.textContent };
+  }
+
+  function restore(table, { by, up, at }) {
+    headings(table).forEach((heading, column) => {
+      if (heading.textContent === by) sort(table, column, up);
+      if (heading.textContent === at) heading.querySelector("button").focus({ preventScroll: true });
     });
   }
 
@@ -104,6 +118,15 @@ const blockqnn = (() => {
     place.querySelectorAll("code.block").forEach(copyable);
   }
 
+  // Puts new content there; a table stays sorted as it was.
+  function renew(place, html) {
+    const tables = () => [...place.querySelectorAll("table.sortable")];
+    const before = tables().map(order);
+    place.innerHTML = html;
+    prepare(place);
+    tables().forEach((table, number) => { if (before[number]) restore(table, before[number]); });
+  }
+
   prepare(document);
-  return { draw, prepare };
+  return { draw, renew };
 })();

@@ -1,7 +1,7 @@
 """What failed, and why, in words."""
 
+from blockqnn.pages.markup import Column, Group, Line, paragraph, section, table
 from blockqnn.report.failed import failed
-from blockqnn.report.markup import Column, Group, Line, paragraph, section, table
 from blockqnn.report.rows import RunView
 
 _DETAIL = 160  # characters

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
-from blockqnn.report.chart import Chart, Form, Span, Trace
+from blockqnn.pages.chart import Chart, Form, Span, Trace
 from blockqnn.report.histogram import short
 from blockqnn.report.pareto import front
 from blockqnn.report.rows import Entry, IterationRow

@@ -2,17 +2,18 @@
 
 from pathlib import Path
 
-from blockqnn.report.document import document
+from blockqnn.pages.document import document
+from blockqnn.pages.sections.model import model
+from blockqnn.pages.sections.search import search
+from blockqnn.pages.sections.stages import baselines, recipe, selection, time_spent
+from blockqnn.pages.sections.summary import summary
+from blockqnn.pages.sections.tested import tested
+from blockqnn.pages.sections.trusted import trusted
+from blockqnn.pages.sections.use import data, go_on, use
 from blockqnn.report.findings import read
-from blockqnn.report.sections.model import model
-from blockqnn.report.sections.search import search
-from blockqnn.report.sections.stages import baselines, recipe, selection, time_spent
-from blockqnn.report.sections.summary import summary
-from blockqnn.report.sections.tested import tested
-from blockqnn.report.sections.use import data, go_on, use
 
 # in the order in which things were done, between what came out and how to go on
-_SECTIONS = (baselines, recipe, search, selection, model, tested, time_spent, data, use, go_on)
+_SECTIONS = (baselines, recipe, search, selection, trusted, model, tested, time_spent, data, use, go_on)
 
 
 def page(directory: Path) -> str:
