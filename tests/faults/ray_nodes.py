@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from ray.cluster_utils import Cluster
@@ -52,7 +53,11 @@ def main() -> None:
             for process in [pid, *children(pid)]:
                 os.kill(process, sent)
         print("done", flush=True)
+    begun = {pid for node in nodes for pid in children(raylet(node))}
     cluster.shutdown()
+    for pid in begun:  # those that were stopped do not notice, others take their time
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":
