@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 from unittest.mock import patch
 
-from blockqnn.runtime import local, search
+from blockqnn.runtime import search, verdicts
 from blockqnn.runtime.fold import Fold
 from blockqnn.runtime.store import Store
 from blockqnn.seeds import derive, generator
@@ -134,7 +134,7 @@ MUTANTS: dict[str, tuple[Any, str, Callable[[Any], Any]]] = {
     "apply_out_of_order": (Fold, "tell_until", _apply_out_of_order),
     "acknowledge_before_commit": (Store, "add", _acknowledge_before_commit),
     "forget_in_flight_repeat": (search, "ask_iteration", _forget_in_flight_repeat),
-    "retry_becomes_reward": (local, "_LOSSES", lambda _: 1),
+    "retry_becomes_reward": (verdicts, "LIMITS", lambda old: {**old, "loss": (1, "crashed")}),
     "late_result_wins": (search, "_first_of_each", _late_result_wins),
     "redraw_by_clock": (search, "generator", _redraw_by_clock),
     "seed_by_worker": (search, "derive", _seed_by_worker),

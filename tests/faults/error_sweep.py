@@ -13,11 +13,13 @@ import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from blockqnn import cli, searching
+from blockqnn.runtime.disk import Patience
 from blockqnn.runtime.search import search
 from blockqnn.runtime.store import is_run
 from faults.acknowledged import acknowledging, lost, recorded
@@ -46,6 +48,7 @@ def command(directory: Path, told: Path, out: Path) -> None:
         return search(*parts, report=both, **options)
 
     searching.search = telling
+    searching.Patience = partial(Patience, pause=0.01)
     searching.EVALUATOR = "faults.evaluators:pretend_at_once"
     sys.argv = [*COMMAND, "--run", str(directory)]
     with (

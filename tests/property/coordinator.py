@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 from blockqnn.config import PlanSettings
 from blockqnn.records import Observation, Result, Task
-from blockqnn.runtime import local
+from blockqnn.runtime import host
 from blockqnn.runtime.local import LocalExecutor
 from blockqnn.runtime.search import Progress, search
 from blockqnn.runtime.store import Store, is_run
@@ -32,7 +32,7 @@ class Crash(BaseException):
 class Worker:
     """Stands for a worker's process: has a task, and says what it is told to."""
 
-    def __init__(self, _evaluator, _specification, inbox, _environment) -> None:
+    def __init__(self, _module, _arguments, _opening, inbox, _environment) -> None:
         self.task: Task | None = None
         self.started, self.last_words, self._status = time.monotonic(), "", 0
         self._inbox = inbox
@@ -106,7 +106,7 @@ class Coordinator:
 
     def workers(self) -> list[Worker]:
         """Those with a task, in the order of its number."""
-        busy = [s.worker for s in self._executor._slots if s.worker and s.worker.task]
+        busy = [s.worker for s in self._executor._host._slots if s.worker and s.worker.task]
         return sorted(busy, key=lambda worker: worker.task.number)
 
     def arrive(
@@ -157,7 +157,7 @@ class Coordinator:
                 self.store = BrittleStore.resume(self.directory)
             else:
                 self.store = BrittleStore.create(self.directory, facts)
-            with self.store, patch.object(local, "WorkerProcess", Worker):
+            with self.store, patch.object(host, "Child", Worker):
                 self._executor = LocalExecutor("", {}, workers=SLOTS)
                 search(PROBLEM, self.agent, self, self.store, self.plan, report=self._report)
             self.ended = True
