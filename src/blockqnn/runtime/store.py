@@ -43,6 +43,7 @@ from blockqnn.runtime.schema import (
     write,
 )
 from blockqnn.runtime.verify import (
+    NO_ROW,
     TABLES,
     UNREADABLE,
     Damage,
@@ -222,7 +223,7 @@ class Store:
         """InputError that names the first damage, where pages or rows are not what a run wrote."""
         try:
             yield
-        except (*UNREADABLE, ValueError, TypeError) as error:
+        except (*UNREADABLE, *NO_ROW) as error:
             if not is_damage(error):
                 raise
             found = self.examined().damages

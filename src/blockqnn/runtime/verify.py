@@ -31,9 +31,9 @@ _MACHINE = {
     sqlite3.SQLITE_INTERRUPT,
     sqlite3.SQLITE_IOERR,
 }
-# what SQLite raises; a message with damaged text in it cannot be decoded
-UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError)
-_NO_ROW = (ValueError, TypeError, KeyError, AttributeError, RecursionError)  # of what is misread
+# what SQLite raises; a message with damaged text in it cannot be decoded, nor a damaged length be had
+UNREADABLE = (sqlite3.DatabaseError, UnicodeDecodeError, MemoryError)
+NO_ROW = (ValueError, TypeError, KeyError, AttributeError, RecursionError)  # of what is misread
 
 
 class Damage(NamedTuple):
@@ -44,7 +44,8 @@ class Damage(NamedTuple):
     what: str
 
     def __str__(self) -> str:
-        return f"{self.table}{f' row {self.row}' if self.row else ''}: {self.what}"
+        row = f" row {self.row}" if self.row else ""
+        return in_one_line(f"{self.table}{row}: {self.what}")
 
 
 def is_damage(error: Exception) -> bool:
@@ -61,9 +62,9 @@ class Examined(NamedTuple):
     damages: list[Damage]
 
 
-def in_one_line(error: Exception) -> str:
-    """What it says, however many lines a damaged text in it has."""
-    return " ".join(str(error).split())[:300]
+def in_one_line(told: object) -> str:
+    """What it says, however long or broken a damaged text in it is."""
+    return " ".join(str(told).split())[:300] or type(told).__name__
 
 
 def examined(connection: sqlite3.Connection, form: int) -> Examined:
@@ -180,7 +181,7 @@ def _reason(table: Table, row: Row, form: int) -> str | None:
         return None if checksum(table, row[:-1]) == row[-1] else "its checksum differs"
     try:
         VALUES[table](row[:-1])
-    except _NO_ROW as error:
+    except NO_ROW as error:
         return f"is none that a run writes ({in_one_line(error)})"
     return None
 
@@ -217,7 +218,7 @@ def _chain(
             known = [c if type(c) is int else 0 for c in checksums]
             computed = link(link_before, number, wrote, known)
             sound = computed == crc or link(also, number, wrote, known) == crc
-        except _NO_ROW:
+        except NO_ROW:
             wrong.append(Damage("commits", str(number), "is none that a run writes"))
             before, link_before, also = number, 0, 0
             continue
