@@ -32,6 +32,7 @@ LAYERS = (
     ("training",),
     ("calibration",),
     ("automatic",),
+    ("doctor",),
     ("api",),
     ("cli",),
 )
@@ -97,6 +98,7 @@ def test_no_import_cycle():
         " blockqnn.report.notebook, blockqnn.report.page",
         "import blockqnn.tables.compare",
         "import blockqnn.figures.catalogue, blockqnn.figures.tables",
+        "import blockqnn.doctor.command",
         "import blockqnn.cli, blockqnn.api",
     ],
 )

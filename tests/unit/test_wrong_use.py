@@ -19,7 +19,7 @@ from pictures import bomb, pictures, save_png, write_folder
 
 COMMANDS = (
     "auto, search, init, space, fork, status, top, report, dashboard, show, train, calibrate, figure,"
-    " table, predict, export, compare"
+    " table, predict, export, compare, doctor"
 )
 OPTIONS = [
     ("", [COMMANDS, "blockqnn --help"]),
@@ -245,6 +245,10 @@ RUNS = [
     ("report run --out nothing/page.html", ["nothing/page.html", "cannot be written"]),
     ("report run --out foreign", ["foreign", "cannot be written"]),
     ("dashboard", ["RUN", "dashboard --help"]),
+    ("doctor extra", ["extra", "blockqnn doctor --help"]),
+    ("doctor --run", ["--run"]),
+    ("doctor --run file", ["run file", "is a file; name a directory"]),
+    ("doctor --run file/run", ["run file/run", "file is a file; name a directory"]),
     ("dashboard run nothing", ["nothing", "no such directory"]),
     ("dashboard run --port 70000", ["--port", "70000", "65535"]),
     ("search --run newer", ["newer", "written in format 99"]),
