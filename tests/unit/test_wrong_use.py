@@ -181,7 +181,7 @@ SETTINGS = [
     ("search --config alias.yaml", ["config alias.yaml", "aliases"]),
     ("search --config open.yaml", ["config open.yaml", "line 2"]),
     ("search --config typo.yaml", ["setting agnet", "did you mean agent?"]),
-    ("search --config code.yaml", ["config code.yaml", "could not determine a constructor"]),
+    ("search --config code.yaml", ["config code.yaml", "tags (!name) are not allowed"]),
 ]
 DATA = [
     ("search --data cats", ["cats", "no such directory", "digits, DIR, FILE.npz or hf:NAME[:CONFIG]"]),

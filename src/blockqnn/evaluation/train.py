@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from blockqnn.config import Recipe
+from blockqnn.errors import InputError
 from blockqnn.evaluation import metrics
 from blockqnn.evaluation.allocation import memory_kept
 from blockqnn.evaluation.augment import draw
@@ -114,12 +115,16 @@ def fit(
     varied = any(vars(recipe.augmentation).values())
     state = _State()
     if start is not None:
-        network.load_state_dict(start["network"])
-        optimizer.load_state_dict(start["optimizer"])
-        counts.load_state_dict(start["counts"])
-        total.copy_(start["total"])
-        state = _State(**start["state"])
-        state.history = [Point(*point) for point in state.history]
+        try:
+            network.load_state_dict(start["network"])
+            optimizer.load_state_dict(start["optimizer"])
+            counts.load_state_dict(start["counts"])
+            total.copy_(start["total"])
+            state = _State(**start["state"])
+            state.history = [Point(*point) for point in state.history]
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            reason = f"does not hold this training's state ({type(error).__name__})"
+            raise checkpoint.unfit(reason) if checkpoint else InputError(f"start: {reason}") from None
     order = _order(part, seed, state.step // per_epoch)
 
     def looked(accuracy: float | None) -> None:
