@@ -1,6 +1,5 @@
-"""Who listens: nobody during a search on this machine, and the live page on its loopback address alone."""
+"""Who listens: nobody during a search on this machine; the live page on the loopback address alone."""
 
-import os
 import re
 import subprocess
 import sys
@@ -40,7 +39,7 @@ def listening(processes: set[int]) -> set[Listening]:
         with suppress(OSError):
             for file in Path(f"/proc/{process}/fd").iterdir():
                 with suppress(OSError):
-                    if match := re.fullmatch(r"socket:\[(\d+)\]", os.readlink(file)):
+                    if match := re.fullmatch(r"socket:\[(\d+)\]", str(file.readlink())):
                         held.add(match[1])
         if not held:
             continue

@@ -10,9 +10,9 @@ import pytest
 import blockqnn
 
 PACKAGE = Path(blockqnn.__file__).parent
-# Modules and functions that run code from data, or hand text to a shell. A name stands for all below it.
+# What runs code from data, hands text to a shell, or fetches from anywhere. A name stands for all below it.
 CODE = {
-    "pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib", "jsonpickle", "code", "pty",
+    "pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib", "jsonpickle",
     "eval", "exec", "compile", "__import__", "os.system", "os.popen", "subprocess.getoutput",
     "subprocess.getstatusoutput", "importlib.import_module", "importlib.util.spec_from_file_location",
     "importlib.util.module_from_spec", "runpy", "torch.load", "torch.hub", "torch.jit.load",
@@ -49,7 +49,7 @@ ALLOWED = {
     (
         "data.cache",
         "time.time",
-    ): "against a file's time: what a killed process left a day ago is removed",
+    ): "against a file's time: what was left a day ago is removed",
     ("callbacks.tensorboard", "time.time"): "the time that TensorBoard shows",
     ("callbacks.tensorboard", "time.time_ns"): "a file's name, so that sessions are read in their order",
 }
@@ -75,9 +75,9 @@ def found(source: str) -> Iterator[str]:
             dotted = full_name(node, names)
             if dotted and (name := forbidden(dotted)):
                 yield name
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr in METHODS:
-                yield node.func.attr
+        method = node.func if isinstance(node, ast.Call) else None
+        if isinstance(method, ast.Attribute) and method.attr in METHODS:
+            yield method.attr
         if isinstance(node, ast.keyword) and node.arg in KEYWORDS:
             value = node.value.value if isinstance(node.value, ast.Constant) else "unknown"
             if value is not KEYWORDS[node.arg]:
