@@ -10,7 +10,7 @@ import pytest
 import blockqnn
 
 PACKAGE = Path(blockqnn.__file__).parent
-# What runs code from data, hands text to a shell, or fetches from anywhere. A name stands for all below it.
+# What runs code from data, hands text to a shell or fetches; a name stands for all below it.
 CODE = {
     "pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib", "jsonpickle",
     "eval", "exec", "compile", "__import__", "os.system", "os.popen", "subprocess.getoutput",

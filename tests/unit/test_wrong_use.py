@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from blockqnn import train
 from blockqnn.export import directory
 from blockqnn.space.zoo import ZOO
-from blockqnn.training import trainings
 from models import random_model
 from pictures import bomb, pictures, save_png, write_folder
+from stopped import stopped_training
 
 COMMANDS = (
     "auto, search, init, space, fork, status, top, report, dashboard, show, train, calibrate, figure,"
@@ -309,18 +308,6 @@ def change(run, statement):
     with sqlite3.connect(run / "run.sqlite3") as connection:
         connection.execute(statement)
     connection.close()
-
-
-def stopped_training(out):
-    """What a training leaves that is stopped before its first step."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainings, "train_with_restarts", stop)
-        with pytest.raises(KeyboardInterrupt):
-            train("resnet-like", out=out)
-
-
-def stop(*_, **__):
-    raise KeyboardInterrupt
 
 
 @pytest.fixture

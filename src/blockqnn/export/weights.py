@@ -95,6 +95,6 @@ def _load_file(path: Path) -> dict[str, Tensor]:
         return load_file(path)
     except FileNotFoundError:
         raise InputError(f"weights {path}: no such file") from None
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, MemoryError) as error:
         reason = str(error).partition("\n")[0]
         raise InputError(f"weights {path}: cannot be read as safetensors ({reason})") from None
