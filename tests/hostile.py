@@ -335,6 +335,31 @@ def labels_of_one_endless_line(folder: Path) -> list[str]:
     return ["search", "--labels", str(folder / "labels.csv"), "--run", str(folder / "run")]
 
 
+@hostile
+def hub_directory_with_a_script(folder: Path) -> list[str]:
+    (folder / "set").mkdir()
+    (folder / "set" / "set.py").write_text(code(folder))
+    return ["search", "--data", f"hf:{folder / 'set'}", "--run", str(folder / "run")]
+
+
+@hostile
+def hub_archive_with_pickles(folder: Path) -> list[str]:
+    (folder / "set").mkdir()
+    with tarfile.open(folder / "set" / "train-0.tar", "w") as file:
+        for suffix in ("png", "pyd", "pickle", "pkl"):
+            content = pickle.dumps(Armed(folder))
+            member = tarfile.TarInfo(f"1.{suffix}")
+            member.size = len(content)
+            file.addfile(member, io.BytesIO(content))
+    return ["search", "--data", f"hf:{folder / 'set'}", "--run", str(folder / "run")]
+
+
+@hostile
+def parquet_that_is_a_pickle(folder: Path) -> list[str]:
+    (folder / "a.parquet").write_bytes(pickle.dumps(Armed(folder)))
+    return ["search", "--data", f"hf:{folder / 'a.parquet'}", "--run", str(folder / "run")]
+
+
 # Settings
 
 

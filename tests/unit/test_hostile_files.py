@@ -20,7 +20,7 @@ from stopped import stopped_training
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is limited and read as on Linux")
 
-SECONDS = 5.0  # on a machine that does other things too
+SECONDS = 5.0  # of the processor
 BYTES = 500 << 20
 READER = Path(__file__).parents[1] / "hostile_reader.py"
 
@@ -28,13 +28,18 @@ READER = Path(__file__).parents[1] / "hostile_reader.py"
 class Reader:
     """The process that is given hostile files; begun anew where one has ended it."""
 
-    def __init__(self):
+    def __init__(self, home):
         self._process = None
+        self._environment = {**os.environ, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1"}
 
     def __call__(self, arguments):
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
-                [sys.executable, READER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                [sys.executable, READER],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=self._environment,
             )
         self._process.stdin.write(json.dumps(arguments) + "\n")
         self._process.stdin.flush()
@@ -53,8 +58,8 @@ class Reader:
 
 
 @pytest.fixture(scope="module")
-def reader():
-    reader = Reader()
+def reader(tmp_path_factory):
+    reader = Reader(tmp_path_factory.mktemp("home"))
     yield reader
     reader.close()
 

@@ -113,7 +113,7 @@ def read(directory: Path, extensions: Extensions, num_classes: int | None = None
     except OverLimit:
         raise InputError(f"{where}: more parameters than the weights have, which is {held}") from None
     except InputError as error:
-        raise InputError(f"{where}: {error}") from None
+        raise InputError(f"{where}: {error}"[:600]) from None
     for path in weights.files(directory):  # whose size is the network's, as is known by now
         checksums.refuse_changed(sums, path)
     return Model(network.eval(), block, config, metrics, num_classes).eval()

@@ -70,7 +70,7 @@ def load(directory: Path) -> dict[str, Tensor]:
         weights |= _load_file(directory / file)
     if weights.keys() != places.keys():
         odd = min(weights.keys() ^ places.keys())
-        raise InputError(f"weights {index}: tensor {odd!r} is not where it says")
+        raise InputError(f"weights {index}: tensor {odd[:60]!r} is not where it says")
     return weights
 
 
@@ -84,7 +84,7 @@ def _places(directory: Path) -> dict[str, str]:
     except (ValueError, KeyError, TypeError, RecursionError, OSError):
         raise InputError(f"weights {index}: damaged; must map names to files in weight_map") from None
     if foreign := [shard for shard in places.values() if not _SHARD.fullmatch(shard)]:
-        raise InputError(f"weights {index}: names {foreign[0]!r}, which is no shard beside it")
+        raise InputError(f"weights {index}: names {foreign[0][:60]!r}, which is no shard beside it")
     return places
 
 
@@ -96,5 +96,5 @@ def _load_file(path: Path) -> dict[str, Tensor]:
     except FileNotFoundError:
         raise InputError(f"weights {path}: no such file") from None
     except (SafetensorError, OSError, MemoryError) as error:
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0][:200]
         raise InputError(f"weights {path}: cannot be read as safetensors ({reason})") from None
