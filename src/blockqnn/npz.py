@@ -41,7 +41,5 @@ def _too_much(stream: BinaryIO) -> str:
         return f"{len(members)} arrays; at most {_ARRAYS} are read"
     needed, free = sum(member.file_size for member in members), free_memory()
     if free is not None and needed > free / 2:
-        return (
-            f"unpacked it would take {needed / 1e9:.1f} GB, more than half of the {free / 1e9:.1f} free"
-        )
+        return f"unpacked it takes {needed / 1e9:.1f} GB, over half of the {free / 1e9:.1f} GB free"
     return ""
