@@ -675,6 +675,26 @@ def compare(
     print("\n".join(lines(asked, results)))
 
 
+@app.command()
+def doctor(
+    data: Data = None,
+    labels: Labels = None,
+    run: Annotated[Path | None, typer.Option(help="Where a run is or would be.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Whether this machine is fit for a search: versions, devices, disk, data, Ray; what to do."""
+    from blockqnn.doctor.command import examined
+    from blockqnn.doctor.finding import document, lines, problems
+
+    found = examined(data, labels, run)
+    if as_json:
+        _print_json(document(found))
+    else:
+        print("\n".join(lines(found)))
+    if number := problems(found):
+        raise RuntimeError(f"doctor: {number} problem{'s' if number > 1 else ''}, told above")
+
+
 def _write(path: Path, option: str, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")

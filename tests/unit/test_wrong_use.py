@@ -10,17 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from blockqnn import train
 from blockqnn.export import directory
 from blockqnn.runtime.store import Store
 from blockqnn.space.zoo import ZOO
-from blockqnn.training import trainings
 from models import random_model
 from pictures import bomb, pictures, save_png, write_folder
+from stopped import stopped_training
 
 COMMANDS = (
     "auto, search, init, space, fork, status, check, top, report, dashboard, show, train, calibrate,"
-    " figure, table, predict, export, compare"
+    " figure, table, predict, export, compare, doctor"
 )
 OPTIONS = [
     ("", [COMMANDS, "blockqnn --help"]),
@@ -184,7 +183,7 @@ SETTINGS = [
     ("search --config alias.yaml", ["config alias.yaml", "aliases"]),
     ("search --config open.yaml", ["config open.yaml", "line 2"]),
     ("search --config typo.yaml", ["setting agnet", "did you mean agent?"]),
-    ("search --config code.yaml", ["config code.yaml", "could not determine a constructor"]),
+    ("search --config code.yaml", ["config code.yaml", "tags (!name) are not allowed"]),
 ]
 DATA = [
     ("search --data cats", ["cats", "no such directory", "digits, DIR, FILE.npz or hf:NAME[:CONFIG]"]),
@@ -256,6 +255,10 @@ RUNS = [
     ("report run --out nothing/page.html", ["nothing/page.html", "cannot be written"]),
     ("report run --out foreign", ["foreign", "cannot be written"]),
     ("dashboard", ["RUN", "dashboard --help"]),
+    ("doctor extra", ["extra", "blockqnn doctor --help"]),
+    ("doctor --run", ["--run"]),
+    ("doctor --run file", ["run file", "is a file; name a directory"]),
+    ("doctor --run file/run", ["run file/run", "file is a file; name a directory"]),
     ("dashboard run nothing", ["nothing", "no such directory"]),
     ("dashboard run --port 70000", ["--port", "70000", "65535"]),
     ("search --run newer", ["newer", "written in format 99"]),
@@ -325,18 +328,6 @@ def rewrite_facts(run, old, new):
     shutil.rmtree(run)
     with Store.create(run, {"run": facts["run"].replace(old, new)}) as store:
         store.add(trials, results)
-
-
-def stopped_training(out):
-    """What a training leaves that is stopped before its first step."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainings, "train_with_restarts", stop)
-        with pytest.raises(KeyboardInterrupt):
-            train("resnet-like", out=out)
-
-
-def stop(*_, **__):
-    raise KeyboardInterrupt
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def prepared(name: str, prepare: Callable[[Path], None]) -> Prepared:
     warnings: tuple[str, ...] = ()
     if found := _read(place / name):
         return found
-    if reason := _not_writable(place):
+    if reason := not_writable(place):
         warnings = (f"cache {place} cannot be written ({reason}): every process prepares the data anew",)
         place = _temporary()
     found = _read(place / name) or _made(place, name, prepare)
@@ -143,7 +143,7 @@ def _put(work: Path, entry: Path) -> None:
             work.rename(entry)
 
 
-def _not_writable(place: Path) -> str:
+def not_writable(place: Path) -> str:
     """Why no entry can be made here; empty when one can."""
     try:
         place.mkdir(parents=True, exist_ok=True)
