@@ -139,6 +139,26 @@ def test_a_file_that_is_no_run_is_refused_and_kept(tmp_path, opened, content):
     assert (tmp_path / DATABASE).read_bytes() == content
 
 
+@pytest.mark.parametrize("opened", [Store.read, Store.resume, Store.look])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE VIEW facts AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+        " SELECT 'run' AS name, i AS value, 0 AS crc FROM n",
+        "CREATE TRIGGER more AFTER INSERT ON trials BEGIN DELETE FROM trials; END",
+    ],
+)
+def test_a_file_with_queries_of_its_own_is_refused(directory, opened, statement):
+    """A view over an endless query would be read for ever."""
+    with sqlite3.connect(directory / DATABASE) as connection:
+        if "facts" in statement:
+            connection.execute("DROP TABLE facts")
+        connection.execute(statement)
+    connection.close()
+    with pytest.raises(InputError, match=r"is no run file \(it holds the (view facts|trigger more)\)"):
+        opened(directory)
+
+
 HOLD = """
 import sys, time
 from pathlib import Path

@@ -12,6 +12,8 @@ from blockqnn.runtime.schema import FORMAT
 from blockqnn.runtime.verify import UNREADABLE, in_one_line, is_damage
 
 DATABASE = "run.sqlite3"
+# a view or trigger is a query that runs when a table is used, and need not end
+_NOT_OURS = "SELECT type, name FROM sqlite_master WHERE type NOT IN ('table', 'index') OR rootpage = 0"
 
 
 class NoRunFile(InputError):
@@ -46,12 +48,18 @@ def opened(directory: Path, mode: str) -> tuple[sqlite3.Connection, int]:
     connection = connect(directory, mode)
     try:
         (form,) = connection.execute("PRAGMA user_version").fetchone()
-        connection.execute("SELECT count(*) FROM facts").fetchone()
+        strange = connection.execute(_NOT_OURS).fetchone()
+        if strange is None:
+            connection.execute("SELECT count(*) FROM facts").fetchone()
     except UNREADABLE as error:
         connection.close()
         if not is_damage(error):
             raise
         raise NoRunFile(f"run {directory}: {DATABASE} is no run file ({in_one_line(error)})") from None
+    if strange is not None:
+        connection.close()
+        what, name = (str(text, errors="replace") for text in strange)
+        raise InputError(f"run {directory}: {DATABASE} is no run file (it holds the {what} {name[:60]})")
     if form not in range(1, FORMAT + 1):
         connection.close()
         raise InputError(f"run {directory}: written in format {form}, this version reads 1 to {FORMAT}")
