@@ -723,7 +723,7 @@ def _print_status(run: Path, as_json: bool) -> None:
         + (f" ({kinds})" if kinds else "")
         + f", {counts['running']} {unfinished}; {counts['redrawn']} proposals over a limit"
     )
-    for warning in view.facts.data.warnings:
+    for warning in view.warnings:
         print(f"warning: {warning}")
     if (metric := view.facts.settings.recipe.metric) != "accuracy":
         print(f"what is called accuracy here is {metric}")

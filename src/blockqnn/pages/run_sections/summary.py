@@ -21,7 +21,7 @@ def summary(run: RunView, proof: Proof | None = None) -> str:
         f"{run.directory.name} · {settings.strategy} · preset {settings.preset} · {run.facts.device}"
         f" · seed {settings.plan.seed} · blockqnn {run.facts.version}"
     )
-    warnings = [f"Warning: {text}" for text in run.facts.data.warnings]
+    warnings = [f"Warning: {text}" for text in run.warnings]
     return "\n".join(
         [
             f"<header><h1>Search of a block: {escaped(run.facts.data.name)}</h1>",
