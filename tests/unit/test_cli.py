@@ -277,7 +277,7 @@ def test_search_as_text_prints_the_status(blockqnn):
 
 
 def test_the_preset_is_chosen_by_the_data_and_told(blockqnn, monkeypatch):
-    def never(_):
+    def never(*_):
         raise NoWorkerLeft("nothing is trained here")
 
     monkeypatch.setattr(searching, "_executor", never)
