@@ -1,13 +1,20 @@
 PYTHON ?= python3
 BIN = .venv/bin
 
-.PHONY: demo test lint clean
+.PHONY: demo test reliability lint clean
 
 demo: .venv/installed ## search a block for handwritten digits, then train and test it
 	$(BIN)/python examples/demo.py
 
 test: .venv/dev lint ## everything that must hold before a change lands
 	$(BIN)/python -m pytest
+
+reliability: .venv/dev ## every kill, disk error and power loss, hundreds of schedules; docs/reliability.md
+	BLOCKQNN_TESTS=full BLOCKQNN_FUZZ=10000 $(BIN)/python -m pytest -s --timeout 7200 \
+		tests/faults/test_sweeps.py tests/faults/test_cluster.py tests/faults/test_bit_rot.py \
+		tests/property/test_search_machine.py tests/property/test_fuzz.py \
+		tests/property/test_damaged_runs.py tests/property/test_fuzz_files.py \
+		tests/unit/test_scheduling.py
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -257,9 +257,9 @@ def bare_cost(source: Path, directory: Path, group: int) -> Laps:
         for first in range(0, len(trials), group):
             rows = trials[first : first + group]
             new.execute("BEGIN IMMEDIATE")
-            new.executemany("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            new.executemany("INSERT INTO trials VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
             own = [results[row[0]] for row in rows if row[0] in results]
-            new.executemany("INSERT INTO results VALUES (?, ?, ?)", own)
+            new.executemany("INSERT INTO results VALUES (?, ?, ?, ?)", own)
             new.execute("COMMIT")
             marks.append(now())
     return [end - begin for begin, end in pairwise(marks)]

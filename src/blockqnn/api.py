@@ -65,7 +65,7 @@ class Run:
 
         By default report.html in the run's directory.
         """
-        from blockqnn.report.run_page import run_page
+        from blockqnn.pages.run_page import run_page
 
         path = self.path / "report.html" if out is None else Path(out)
         from blockqnn.figures.learned import learned_picture
@@ -105,6 +105,7 @@ def search(
     evaluator: str | None = None,
     plugins: Sequence[str | os.PathLike[str]] = (),
     executor: str | None = None,
+    address: str | None = None,
     workers: int | None = None,
     per_gpu: int | None = None,
     device: str | None = None,
@@ -126,9 +127,9 @@ def search(
     milliseconds, or text such as "5ms". `source` is another run of the
     same protocol whose measurements count as evaluations. `plugins` are files of yours with
     operations, strategies or evaluators; their code is run here and in the workers. On resume what is
-    left out is taken from the run, but plugins must be named again; only workers, executor, device
-    (of the same kind) and trials or budget (upwards) may differ. `callbacks` are told how the search
-    goes; they change nothing of it.
+    left out is taken from the run, but plugins must be named again; only workers, executor, address,
+    device (of the same kind) and trials or budget (upwards) may differ. `callbacks` are told how the
+    search goes; they change nothing of it.
 
     Raises InputError for a user's mistake, NoWorkerLeft when no worker can go on. After
     KeyboardInterrupt the run can be resumed.
@@ -144,6 +145,7 @@ def search(
         "latency": {"limit": max_latency},
         "execution": {
             "executor": executor,
+            "address": address,
             "workers": workers,
             "per_gpu": per_gpu,
             "device": device,

@@ -141,7 +141,10 @@ def search(
         typer.Option(help="q-learning, predictor, random, evolution, local-search or a plugin's."),
     ] = None,
     evaluator: Annotated[str | None, typer.Option(help="early-stop or a plugin's.")] = None,
-    executor: Annotated[str | None, typer.Option(help="local or serial.")] = None,
+    executor: Annotated[str | None, typer.Option(help="local, ray (a cluster) or serial.")] = None,
+    address: Annotated[
+        str | None, typer.Option(help="Of a Ray cluster: HOST:PORT; without it, one of this machine.")
+    ] = None,
     workers: Annotated[
         str | None, typer.Option(help="Worker processes: N or auto (one a core, or GPU).")
     ] = None,
@@ -171,6 +174,7 @@ def search(
         strategy=strategy,
         evaluator=evaluator,
         executor=executor,
+        address=address,
         workers=_workers(workers),
         per_gpu=per_gpu,
         device=device,
@@ -270,6 +274,36 @@ def fork(
 def status(run: Path, as_json: Json = False) -> None:
     """How a run stands: trials, failures, the best, how the search moved."""
     _print_status(run, as_json)
+
+
+@app.command()
+def check(
+    run: Path,
+    rebuild: Annotated[
+        Path | None,
+        typer.Option(help="Also make a new run of what is sound of a damaged one.", metavar="NEW"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Whether a run's file is what was written: each row's checksum, counts, the search gone through."""
+    from blockqnn.report.checked import check as look
+
+    found, made = look(run), None
+    if rebuild is not None:
+        from blockqnn.rebuilding import rebuild_run
+
+        made = rebuild_run(run, rebuild)
+    if as_json:
+        _print_json(found.told())
+    else:
+        print("\n".join(found.lines()))
+    if made is not None and not as_json:
+        again = shlex.join(["blockqnn", "search", "--run", str(rebuild)])
+        print(f"{rebuild}: {made.trials} trials, {made.results} results; go on with: {again}")
+    if found.damages and made is None:
+        save = shlex.join(["blockqnn", "check", str(run), "--rebuild", f"{run}-2"])
+        count = "1 damage" if len(found.damages) == 1 else f"{len(found.damages)} damages"
+        raise RuntimeError(f"run {run}: {count}, first {found.damages[0]}; to save the rest: {save}")
 
 
 @app.command()
@@ -641,6 +675,26 @@ def compare(
     print("\n".join(lines(asked, results)))
 
 
+@app.command()
+def doctor(
+    data: Data = None,
+    labels: Labels = None,
+    run: Annotated[Path | None, typer.Option(help="Where a run is or would be.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Whether this machine is fit for a search: versions, devices, disk, data, Ray; what to do."""
+    from blockqnn.doctor.command import examined
+    from blockqnn.doctor.finding import document, lines, problems
+
+    found = examined(data, labels, run)
+    if as_json:
+        _print_json(document(found))
+    else:
+        print("\n".join(lines(found)))
+    if number := problems(found):
+        raise RuntimeError(f"doctor: {number} problem{'s' if number > 1 else ''}, told above")
+
+
 def _write(path: Path, option: str, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
@@ -669,7 +723,7 @@ def _print_status(run: Path, as_json: bool) -> None:
         + (f" ({kinds})" if kinds else "")
         + f", {counts['running']} {unfinished}; {counts['redrawn']} proposals over a limit"
     )
-    for warning in view.facts.data.warnings:
+    for warning in view.warnings:
         print(f"warning: {warning}")
     if (metric := view.facts.settings.recipe.metric) != "accuracy":
         print(f"what is called accuracy here is {metric}")

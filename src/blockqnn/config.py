@@ -274,7 +274,9 @@ class PlanSettings(Values):
 class ExecutionSettings(Values):
     """Where it runs; may differ when a run is resumed."""
 
-    executor: Literal["local", "serial"] = Field("local", description="local or serial")
+    executor: Literal["local", "ray", "serial"] = Field("local", description="local, ray or serial")
+    address: str | None = Field(None, description="of a Ray cluster, as HOST:PORT; null: its own")
+    unauthenticated: bool = Field(False, description="whether a Ray cluster without tokens will do")
     workers: Count | None = Field(None, description="processes; null: one a core, or as per_gpu says")
     per_gpu: Count = Field(1, description="candidates at a time on each GPU that is visible")
     graphs: bool = Field(False, description="whether a GPU repeats a step by itself (a CUDA graph)")

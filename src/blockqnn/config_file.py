@@ -1,7 +1,7 @@
 """Settings as text: YAML files, `key=value` on the command line, the commented file of `init`.
 
 YAML is read as YAML 1.2 means it: `1e-3` is a number; `1:30`, `010` and `on` are text, which no
-setting mistakes for 90, 8 or true. Repeated keys and aliases are refused.
+setting mistakes for 90, 8 or true. Repeated keys, aliases and tags are refused.
 """
 
 import json
@@ -17,18 +17,21 @@ from pydantic import BaseModel
 from blockqnn.config import Settings
 from blockqnn.errors import InputError
 
-_BYTES = 1 << 20  # of a file; ours have 3,000
+_BYTES = 1 << 18  # of a file; ours have 3,000
 _DEPTH = 50  # of brackets; ours have 3
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's core scalars, no repeated key, no alias."""
+    """YAML 1.2's core scalars, no repeated key, no alias, no tag."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  # PyYAML's own attribute
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("aliases (*name) are not allowed")
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if getattr(event, "tag", None) is not None:  # their constructors fail in many ways
+            raise yaml.YAMLError("tags (!name) are not allowed")
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:

@@ -1,20 +1,22 @@
 """A run that goes on: its loop, with the executor, the pace and the live line that its facts ask for."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from blockqnn.callbacks.callback import Callback
 from blockqnn.callbacks.dispatch import watched
 from blockqnn.callbacks.live import LiveLine
 from blockqnn.quantity import duration
+from blockqnn.runtime.disk import Patience
 from blockqnn.runtime.energy import Meter
 from blockqnn.runtime.facts import RunFacts, problem_of, strategy_of
 from blockqnn.runtime.lazy import LazyExecutor
 from blockqnn.runtime.pace import pace_of
 from blockqnn.runtime.search import Executor, search
 from blockqnn.runtime.slots import slots_of
-from blockqnn.runtime.store import Store
+from blockqnn.runtime.store import NotWritten, Store
 from blockqnn.setup import OpenRun, known_measurements, refuse_changed_data
 
 EVALUATOR = "blockqnn.evaluation.early_stop:make_evaluator"
@@ -41,9 +43,11 @@ def go_on(
         for text in () if data_known else _remarks(facts):
             line.note(text)
         callbacks = [line, *callbacks]
+    say = line.note if line else _say
+    store.patience = Patience(say)
     try:
-        with watched(store, callbacks, line.note if line else _say) as report, _metered(store, facts):
-            executor = LazyExecutor(lambda: _executor(facts))
+        with watched(store, callbacks, say) as report, _metered(store, facts):
+            executor = LazyExecutor(lambda: _executor(facts, say))
             try:
                 search(
                     problem,
@@ -76,7 +80,8 @@ def _metered(store: Store, facts: RunFacts) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        store.add(events=meter.passed())
+        with suppress(NotWritten):
+            store.add(events=meter.passed())
         raise
     store.add(events=meter.passed())
 
@@ -97,7 +102,7 @@ def _summary(facts: RunFacts) -> str:
     )
 
 
-def _executor(facts: RunFacts) -> Executor:
+def _executor(facts: RunFacts, say: Callable[[str], None]) -> Executor:
     execution = facts.settings.execution
     refuse_changed_data(facts)
     specification = {
@@ -110,6 +115,8 @@ def _executor(facts: RunFacts) -> Executor:
         from blockqnn.runtime.worker import evaluator
 
         return SerialExecutor(evaluator(EVALUATOR, specification))
+    if execution.executor == "ray":
+        return _on_cluster(facts, specification, say)
     from blockqnn.runtime.local import LocalExecutor
 
     return LocalExecutor(
@@ -119,3 +126,30 @@ def _executor(facts: RunFacts) -> Executor:
         timeout=execution.timeout,
         memory=execution.memory,
     )
+
+
+def _on_cluster(
+    facts: RunFacts, specification: Mapping[str, Any], say: Callable[[str], None]
+) -> Executor:
+    """The prepared data travel to the nodes, which need not reach the source."""
+    from blockqnn.data.dataset import shipped
+    from blockqnn.runtime.cluster.executor import RayExecutor
+    from blockqnn.runtime.cluster.messages import Freight, Opening
+    from blockqnn.runtime.cluster.reach import refuse_out_of_reach
+
+    execution = facts.settings.execution
+    refuse_out_of_reach(execution)
+    name, files = shipped(facts.settings.data)
+    cache = "blockqnn.data.cache"
+    opening = Opening(
+        evaluator=EVALUATOR,
+        specification={**specification, "prepared": name},
+        address=execution.address,
+        unauthenticated=execution.unauthenticated,
+        workers=execution.workers,
+        per_gpu=execution.per_gpu if facts.device == "cuda" else None,
+        timeout=execution.timeout,
+        memory=execution.memory,
+        freight=Freight(name=name, files=files, holds=f"{cache}:holds", install=f"{cache}:install"),
+    )
+    return RayExecutor(opening, say)

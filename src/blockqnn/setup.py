@@ -10,7 +10,15 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from blockqnn.config import FREE_ON_RESUME, Settings, changed, differences, preset_for, resolve
+from blockqnn.config import (
+    FREE_ON_RESUME,
+    ExecutionSettings,
+    Settings,
+    changed,
+    differences,
+    preset_for,
+    resolve,
+)
 from blockqnn.config_file import write_settings
 from blockqnn.errors import InputError
 from blockqnn.network.plan import OverLimit, plan_network
@@ -18,6 +26,8 @@ from blockqnn.plugins import NOTHING, Extensions, named, named_again
 from blockqnn.plugins import load as load_plugins
 from blockqnn.records import Measurement, under_limit
 from blockqnn.report import rows
+from blockqnn.runtime.cluster.reach import refuse_out_of_reach
+from blockqnn.runtime.disk import make_directory, refuse_network_disk
 from blockqnn.runtime.facts import (
     DataFacts,
     RunFacts,
@@ -31,6 +41,7 @@ from blockqnn.space.code import parse
 from blockqnn.version import VERSION
 
 _UPWARDS = ("plan.trials", "plan.budget")
+_RUNS = Path("runs")  # where a run lies that nobody named a directory for
 
 
 class OpenRun(NamedTuple):
@@ -48,10 +59,13 @@ def create_run(
     plugins: Sequence[str | PathLike[str]] = (),
 ) -> OpenRun:
     """A new run: everything is checked before anything is written."""
-    if directory is not None:
+    if directory is None:
+        refuse_network_disk(_RUNS)
+    else:
         refuse_unless_fresh(directory)
     facts, extensions = new_facts(preset, changes, plugins)
     known_measurements(facts)
+    refuse_out_of_reach(facts.settings.execution)
     return begin_run(facts, directory, extensions)
 
 
@@ -63,7 +77,7 @@ def new_facts(
     Nothing is written. Raises InputError for settings, data and limits that no run can have.
     """
     from blockqnn.data.dataset import load
-    from blockqnn.evaluation.device import resolve_device, resolve_precision
+    from blockqnn.evaluation.device import resolve_precision
 
     changes, extensions = with_plugins(changes, plugins)
     settings = located(resolve(preset or "standard", changes))
@@ -72,7 +86,7 @@ def new_facts(
     if preset is None:
         side = max(dataset.image.height, dataset.image.width)
         settings = located(resolve(preset_for(side, len(dataset.train)), changes))
-    device = resolve_device(settings.execution.device)
+    device = device_of(settings.execution)
     plan = settings.plan.model_copy(update={"iteration": settings.plan.iteration_size})
     precision = resolve_precision(settings.recipe.precision, device)
     recipe = settings.recipe.model_copy(update={"precision": precision})
@@ -97,6 +111,15 @@ def new_facts(
     strategy_of(facts.settings, problem_of(facts, extensions.operations), extensions.strategies)
     refuse_without_room(facts)
     return facts, extensions
+
+
+def device_of(execution: ExecutionSettings) -> str:
+    """The kind of device that trains; on a cluster CUDA is taken at its word, for the GPUs are there."""
+    from blockqnn.evaluation.device import resolve_device
+
+    if (execution.executor, execution.device) == ("ray", "cuda"):
+        return "cuda"
+    return resolve_device(execution.device)
 
 
 def with_plugins(
@@ -185,9 +208,7 @@ def _refuse_other_differences(directory: Path, facts: RunFacts, now: Settings, n
         if key in FREE_ON_RESUME or (key in _UPWARDS and _grew(old, value)):
             continue
         if key == "execution.device":
-            from blockqnn.evaluation.device import resolve_device
-
-            if resolve_device(value) == facts.device:
+            if device_of(new.execution) == facts.device:
                 continue
             old = facts.device
         fork = "" if key in _UPWARDS and old else _fork_command(directory, key, value)
@@ -249,7 +270,7 @@ def known_measurements(facts: RunFacts) -> dict[str, Measurement]:
 def _made(directory: Path) -> Path:
     """The directory, which now exists, or InputError."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
+        make_directory(directory)
     except OSError as error:
         raise InputError(f"run directory {directory}: cannot be made ({error.strerror})") from None
     return directory
@@ -258,9 +279,9 @@ def _made(directory: Path) -> Path:
 def _new_directory(name: str) -> Path:
     """runs/<data>-<date>-<number>, the first that did not exist; now it is taken."""
     for number in count(1):
-        directory = Path("runs") / f"{name}-{date.today():%Y%m%d}-{number}"
+        directory = _RUNS / f"{name}-{date.today():%Y%m%d}-{number}"
         with suppress(FileExistsError):
-            directory.mkdir(parents=True)
+            make_directory(directory, exist_ok=False)
             break
     return directory
 

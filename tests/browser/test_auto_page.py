@@ -3,10 +3,12 @@
 import pytest
 
 from blockqnn import search
-from blockqnn.report.page import page as page_of
+from blockqnn.pages.page import page as page_of
+from blockqnn.report.calibrated import PROOF
 from journeys import all_rows, directory, journal, metrics
 from layout import sideways
 from runs import TINY
+from unit.test_calibrated import of_proof, write
 
 
 @pytest.fixture(scope="module")
@@ -14,6 +16,8 @@ def report(tmp_path_factory):
     """report.html of a directory in which all stages are done."""
     run = tmp_path_factory.mktemp("searched") / "run"
     search("digits", run=run, preset="small", settings=TINY)
+    groups = [("found", 90.0), ("random", 80.0)]
+    write(run / PROOF, [of_proof(group, least + n) for group, least in groups for n in range(5)])
     out = directory(tmp_path_factory.mktemp("auto") / "out", journal(rows=all_rows(run)), metrics(), run)
     report = out / "report.html"
     report.write_text(page_of(out))
@@ -37,3 +41,4 @@ def test_it_fits_its_window_and_asks_nobody_for_anything(page, report, width, sc
     sections = page.locator("section")
     assert sections.count() > 5
     assert all(section.is_visible() for section in sections.all())
+    assert page.locator("#trust svg .dot:visible").count() == 12, "ten blocks and two of the legend"

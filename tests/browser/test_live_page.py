@@ -43,6 +43,29 @@ def test_it_follows_the_search(live):
     assert page.locator("#chart-by-trial .scatterlayer .point").count() == 5
 
 
+def test_a_table_that_was_sorted_stays_so(live):
+    """FLOPs are 1000 + the trial's number; by reward trial 8 would come first, then 2, 4, 0, 7."""
+    page, store = live
+    flops = page.locator("#best").get_by_role("button", name="FLOPs")
+
+    def trials():
+        return [row.split()[0] for row in page.locator("#best tbody tr").all_inner_texts()]
+
+    flops.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    assert trials() == ["0", "2", "4", "7"]
+    outcome = Measurement(accuracy=88.0, flops=2000, params=50)
+    store.add(results=[Result(number=8, outcome=outcome, observed=Observation(seconds=3.0))])
+    page.locator("#summary").get_by_text("88.00").wait_for(timeout=SOON)
+    assert trials() == ["0", "2", "4", "7", "8"]
+    assert page.locator("#best th[aria-sort]").evaluate_all("all => all.map((one) => one.ariaSort)") == [
+        "ascending"
+    ]
+    page.keyboard.press("Enter")
+    assert trials() == ["8", "7", "4", "2", "0"], "the heading has kept the focus"
+
+
 def test_why_a_trial_failed_stands_there(live):
     page, store = live
     store.add(results=[Result(number=8, outcome=Failure(kind="timeout", detail="after 60 s"))])

@@ -40,9 +40,9 @@ REPEATING = {"epsilon": ((1.0, 40), (0.1, 60)), "walks": 1, "alpha": 1.0}
 REPEATING |= {"state": "layer", "bootstrap": None}
 
 
-def tight_search(staleness: int, strategy: str) -> RunFacts:
+def tight_search(staleness: int, strategy: str, trials: int | None = None) -> RunFacts:
     """A search of 200 trials, or 60, in a tight space: with redraws, repeats and failures."""
-    trials = 200 if strategy == "q-learning" else 60
+    trials = trials or (200 if strategy == "q-learning" else 60)
     changes = {
         "strategy": strategy,
         "evolution": {"population": 12, "sample": 4},
@@ -59,9 +59,10 @@ def run_pretended(
     staleness: int,
     report=lambda _: None,
     strategy: str = "q-learning",
+    trials: int | None = None,
 ) -> None:
     """The search from its beginning or from wherever the store stands, to its end."""
-    facts = tight_search(staleness, strategy)
+    facts = tight_search(staleness, strategy, trials)
     problem = problem_of(facts)
     if is_run(directory):
         store = Store.resume(directory)

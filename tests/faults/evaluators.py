@@ -73,6 +73,14 @@ def told_place(specification: dict[str, Any]) -> Evaluate:
     return evaluate
 
 
+def held(specification: dict[str, Any]) -> Evaluate:
+    """Evaluates if the data are in this machine's cache, the right ones."""
+    from blockqnn.data.dataset import held as data
+
+    assert data(specification["prepared"]).digest == specification["digest"]
+    return measured
+
+
 def never_ready(_: dict[str, Any]) -> NoReturn:
     time.sleep(1000)
     raise AssertionError
@@ -103,8 +111,17 @@ def pretend(specification: dict[str, Any]) -> Evaluate:
     return evaluate
 
 
+def pretend_at_once(_: dict[str, Any]) -> Evaluate:
+    """`pretend`, where the specification is that of a real evaluator."""
+    return pretend({"nap": 0})
+
+
 def _nap(_: Task) -> None:
     time.sleep(0.05)
+
+
+def _doze(_: Task) -> None:
+    time.sleep(4)
 
 
 def _raise(_: Task) -> NoReturn:
@@ -255,10 +272,10 @@ DEEDS: dict[str, Callable[[Task], Measurement | Failure | None]] = {
     **{
         deed.__name__.removeprefix("_"): deed
         for deed in (
-            _nap, _raise, _odd_text, _memory_error, _kill, _terminate, _segv, _hang, _hang_in_c, _stop,
-            _hog, _hog_and_die, _exit, _sys_exit, _abort, _garbage, _wrong_number, _too_good, _endless,
-            _flood, _shut, _nan, _infinite, _none, _print, _fork, _fork_and_exit, _fork_and_hang,
-            _escape_and_exit,
+            _nap, _doze, _raise, _odd_text, _memory_error, _kill, _terminate, _segv, _hang,
+            _hang_in_c, _stop, _hog, _hog_and_die, _exit, _sys_exit, _abort, _garbage, _wrong_number,
+            _too_good, _endless, _flood, _shut, _nan, _infinite, _none, _print, _fork,
+            _fork_and_exit, _fork_and_hang, _escape_and_exit,
         )
     },
 }  # fmt: skip

@@ -38,6 +38,13 @@ def wait_for(condition: Callable[[], object], seconds: float) -> None:
         time.sleep(0.01)
 
 
+def command_of(pid: int) -> bytes:
+    """The process's arguments; empty where it is gone."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
 def _alive(mark: str) -> set[int]:
     """Processes with the mark; those that only wait to be reaped have none."""
     found = set()

@@ -24,7 +24,7 @@ BUDGET = 60  # seconds
 COMMAND = (sys.executable, "-m", "blockqnn.cli", "auto", "--data", "digits", "--budget", f"{BUDGET}s")
 FILES = {
     "auto.json", "config.json", "metrics.json", "model.onnx", "model.py", "model.safetensors",
-    "README.md", "report.html", "run",
+    "README.md", "SHA256SUMS", "report.html", "run",
 }  # fmt: skip
 
 

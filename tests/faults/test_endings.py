@@ -133,26 +133,43 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-def test_a_full_disk_loses_nothing(small_disk, trajectory):
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_a_full_disk_is_waited_for_and_loses_nothing(small_disk, trajectory, interrupted):
     directory = begin(small_disk / "run")
     ballast = small_disk / "ballast"
     free = os.statvfs(small_disk).f_bavail * os.statvfs(small_disk).f_frsize
     ballast.write_bytes(b"\0" * (free - 20 * 1024))  # room for some commits
     with nothing_left():
-        done = subprocess.run(
-            [*BLOCKQNN, "search", "--run", str(directory)], capture_output=True, text=True, timeout=120
-        )
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "Traceback" not in done.stderr
-    last = done.stderr.splitlines()[-1]
-    assert last.startswith(f"blockqnn: run {directory}: cannot be written (database or disk is full)")
-    assert last.endswith(f"go on with: blockqnn search --run {directory}")
-    acknowledged = [line for line in done.stderr.splitlines() if "/60 trials" in line]
-    ballast.unlink()
-    finished = read(directory).status()["trials"]["finished"]
-    assert 0 < finished < TRIALS
-    assert not acknowledged or int(acknowledged[-1].split("/")[0]) <= finished
+        process = start(directory)
+        acknowledged = full(process, directory)
+        finished = read(directory).status()["trials"]["finished"]
+        assert 0 < finished < TRIALS
+        assert acknowledged <= finished
+        if interrupted:
+            process.send_signal(signal.SIGINT)
+        else:
+            ballast.unlink()
+        _, err = process.communicate(timeout=60)
+    assert "Traceback" not in err
+    if interrupted:
+        assert process.returncode == 130
+        assert err.splitlines()[-1].endswith(f"go on with: blockqnn search --run {directory}")
+        ballast.unlink()
+    else:
+        assert process.returncode == 0
+        assert "the run directory has room again; the search goes on" in err
     assert resumed(directory) == trajectory
+
+
+def full(process, directory):
+    """Trials that were acknowledged when it was said that the search waits for room."""
+    acknowledged = 0
+    while f"warning: run directory {directory} is full" not in (line := process.stderr.readline()):
+        assert line, "ended before the disk was full"
+        if "/60 trials" in line:
+            acknowledged = int(line.split("/")[0])
+    assert "retrying for 10 min, Ctrl-C is safe" in line
+    return acknowledged
 
 
 def test_a_run_that_begins_on_a_full_disk(small_disk):
@@ -210,7 +227,9 @@ def test_a_limit_on_the_size_of_files_loses_nothing(tmp_path, trajectory):
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
     )
     assert done.returncode == 1, done.stderr
-    assert f"run {directory}: cannot be written" in done.stderr.splitlines()[-1]
+    last = done.stderr.splitlines()[-1]
+    assert f"run {directory}: cannot be written (disk I/O error)" in last
+    assert f"verify it with: blockqnn check {directory}; go on with: blockqnn search" in last
     assert "Traceback" not in done.stderr
     assert 0 < read(directory).status()["trials"]["finished"] < TRIALS
     assert resumed(directory) == trajectory

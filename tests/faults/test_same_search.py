@@ -12,9 +12,9 @@ from functools import cache
 import pytest
 
 from blockqnn.records import Failure
-from blockqnn.report import rows
 from blockqnn.runtime.local import LocalExecutor
 from blockqnn.runtime.store import Store
+from faults.acknowledged import recorded
 from faults.driver import NAP, run_pretended
 from faults.processes import nothing_left
 
@@ -55,14 +55,6 @@ def killed_and_resumed(rng, times, lines, command, directory, *options):
             assert len(stored) >= trials, "a trial was lost"
             assert len(store.results()) >= own - missing, "a result was lost"
     assert drive(command, directory, *options)[0] == 0
-
-
-def recorded(directory):
-    """All that must be the same, for messages that tell more than the hash."""
-    view = rows.read(directory)
-    status = view.status()
-    assert status["trials"]["finished"] == status["trials"]["planned"]
-    return view.fold.trials, [view.fold.outcome(t) for t in view.fold.trials], status["trajectory"]
 
 
 @pytest.fixture(scope="module")

@@ -6,17 +6,18 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
 from itertools import count, pairwise
 
 import pytest
 
 from blockqnn.records import Measurement, Task
-from blockqnn.runtime import local
+from blockqnn.runtime import host
 from blockqnn.runtime.local import LocalExecutor
 from blockqnn.runtime.search import NoWorkerLeft
+from faults.clusters import cluster, needs_ray, ray_executor
 from faults.evaluators import measured
-from faults.processes import nothing_left, wait_for
+from faults.processes import command_of, nothing_left, wait_for
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -27,13 +28,16 @@ MAKE = "faults.evaluators:make"
 class Pair:
     """Two slots: one task is watched while the other slot has naps to do."""
 
-    def __init__(self, directory, alive):
+    def __init__(self, directory, alive, make=LocalExecutor, **options):
         self.directory, self.alive = directory, alive
         self.numbers = count()
-        self.executor = LocalExecutor(
-            MAKE, {"directory": str(directory)}, workers=2, timeout=TIMEOUT, memory=MEMORY
-        )
+        specification = {"directory": str(directory)}
+        self.executor = make(MAKE, specification, workers=2, timeout=TIMEOUT, memory=MEMORY, **options)
         self.watch("good")  # both are ready
+
+    def workers(self):
+        """All processes that are workers, or forks of them."""
+        return {pid for pid in self.alive() if b"blockqnn.runtime.worker" in command_of(pid)}
 
     def watch(self, code):
         """The task and its result, and when the results of the naps came."""
@@ -71,17 +75,22 @@ class Pair:
             while self.executor.free < 2:
                 self.executor.wait()
             serving.update(self.attempts(task.number)[0] for task in tasks)
-            return len(serving) == 2 and serving == self.alive()
+            return len(serving) == 2 and serving == self.workers()
 
         wait_for(both, 2)
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory):
-    with nothing_left() as alive:
-        pair = Pair(tmp_path_factory.mktemp("attempts"), alive)
-        with closing(pair.executor):
-            yield pair
+@pytest.fixture(scope="module", params=["local", pytest.param("ray", marks=needs_ray)])
+def pair(request, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("attempts")
+    with nothing_left() as alive, ExitStack() as stack:
+        options = {}
+        if request.param == "ray":
+            address = stack.enter_context(cluster("add 2")).address
+            options = {"make": ray_executor, "address": address}
+        pair = Pair(directory, alive, **options)
+        stack.enter_context(closing(pair.executor))
+        yield pair
 
 
 @pytest.mark.parametrize(
@@ -144,16 +153,17 @@ def test_fault_below_its_limit_leaves_no_trace_in_the_outcome(pair, code):
 
 def test_process_that_a_good_evaluation_left_dies_with_its_worker(pair):
     task, _, _ = pair.watch("fork")
-    assert len(pair.alive()) > 2
+    assert len(pair.workers()) > 2
     os.kill(pair.attempts(task.number)[0], signal.SIGKILL)
-    wait_for(lambda: len(pair.alive()) <= 2, 3)
+    wait_for(lambda: len(pair.workers()) <= 2, 3)
     pair.assert_both_serve()
 
 
 def test_idle_worker_that_was_killed_is_replaced(pair):
-    for pid in pair.alive():
+    killed = pair.workers()
+    for pid in killed:
         os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: not pair.alive(), 2)
+    wait_for(lambda: not killed & pair.workers(), 2)
     time.sleep(0.1)  # for its end to be heard of: else the next task is given to a dead worker
     task, result, _ = pair.watch("good")
     assert result.outcome == measured(task)
@@ -162,7 +172,7 @@ def test_idle_worker_that_was_killed_is_replaced(pair):
 
 
 def test_idle_worker_that_was_stopped_costs_one_deadline(pair):
-    os.kill(min(pair.alive()), signal.SIGSTOP)
+    os.kill(min(pair.workers()), signal.SIGSTOP)
     begin = time.monotonic()
     tasks = {task.number: task for task in (pair.task("good"), pair.task("good"))}
     for task in tasks.values():
@@ -178,7 +188,7 @@ def test_idle_worker_that_was_stopped_costs_one_deadline(pair):
 def test_process_that_escaped_cannot_hold_its_slot(pair):
     _, result, _ = pair.watch("escape_and_exit")
     assert (result.outcome.kind, result.observed.attempts) == ("crashed", 2)
-    wait_for(lambda: len(pair.alive()) == 2, 5)
+    wait_for(lambda: len(pair.workers()) == 2, 5)
     pair.assert_both_serve()
 
 
@@ -212,7 +222,7 @@ def test_process_that_cannot_be_killed_is_left_behind(tmp_path, monkeypatch):
 )
 def test_no_worker_starts(evaluator, words, monkeypatch):
     if "never_ready" in evaluator:
-        monkeypatch.setattr(local, "_START_SECONDS", 1.0)
+        monkeypatch.setattr(host, "_START_SECONDS", 1.0)
     begin = time.monotonic()
     with nothing_left(), closing(LocalExecutor(evaluator, {}, workers=2)) as executor:
         executor.submit(Task(number=0, code="good", seed=0))

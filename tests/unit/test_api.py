@@ -2,7 +2,7 @@
 
 import ast
 import json
-import sqlite3
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -206,9 +206,9 @@ def test_a_run_in_a_notebook(finished, tmp_path):
 
 
 def test_a_run_without_an_outcome_in_a_notebook(finished, tmp_path):
-    run = Path(copytree(finished.path, tmp_path / "run"))
-    with sqlite3.connect(run / "run.sqlite3") as store:
-        store.execute("delete from results")
+    run = tmp_path / "run"
+    with Store.read(finished.path) as source, Store.create(run, source.facts()) as store:
+        store.add(source.trials())
     assert Run(run)._repr_html_() == f"<p>run {run}: no evaluated trial yet</p>"
 
 
@@ -289,7 +289,10 @@ def test_these_may_differ(copy, change, nothing_trains, monkeypatch):  # noqa: A
 
 
 def test_a_run_in_use_is_refused(copy):
-    with Store.resume(copy.path), pytest.raises(InputError, match="in use by another process"):
+    with (
+        Store.resume(copy.path),
+        pytest.raises(InputError, match=f"in use by process {os.getpid()} on "),
+    ):
         copy.resume()
 
 

@@ -1,5 +1,7 @@
 """A training on disk: it goes on to the same bits, and only its own, whole file is believed."""
 
+import hashlib
+import math
 import os
 import pickle
 import subprocess
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -221,6 +224,77 @@ class Armed:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os.mkdir, (str(self.path),)
+
+
+def hashed(body: bytes) -> bytes:
+    return b"blockqnn state 1 " + hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+TENSORS = safetensors.torch.save({"0": torch.zeros(2)})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{}\n" + TENSORS,
+        b"[" * 10**6 + b"\n" + TENSORS,
+        b'{"code": "0"}\n' + TENSORS,
+        b'{"tensor": "1"}\n' + TENSORS,
+        b'{"channels last": "0"}\n' + TENSORS,
+        b'{"dict": [[{"dict": []}, 1]]}\n' + TENSORS,
+        b'{"dict": [["training", "this one"]]}\n' + TENSORS,
+        b'{"dict": [["training", "this one"], ["seconds", "nine"]]}\n' + TENSORS,
+        b"5\n" + TENSORS,
+        b"null\n" + (2**62).to_bytes(8, "little") + b"{}",
+        b"null\n" + TENSORS.replace(b"[2]", b"[9]"),
+        b"null\n" + pickle.dumps({"training": "this one"}),
+    ],
+)
+def test_a_hostile_content_with_a_right_hash_is_refused_by_name(tmp_path, body):
+    path = tmp_path / "checkpoint"
+    path.write_bytes(hashed(body))
+    refused_by_name(path, "cannot be read")
+
+
+@pytest.mark.parametrize(
+    "state",
+    [{}, {"network": {}}, {"network": 5, "optimizer": [], "counts": "x"}, {"network": {"a": [1]}}],
+)
+def test_a_whole_file_of_another_state_is_refused_by_name(tmp_path, state):
+    path = tmp_path / "checkpoint"
+    Checkpoint(path, "this one").with_facts(restart=0).save(state)
+    with pytest.raises(InputError, match="does not hold this training's state") as refused:
+        train_with_restarts(
+            planned(), *parts(), QUICK, chance=1.0, seed=5, checkpoint=Checkpoint(path, "this one")
+        )
+    assert str(path) in str(refused.value)
+
+
+def test_tensors_lie_in_memory_as_they_did(tmp_path):
+    tensors = {
+        "plain": torch.arange(24.0).reshape(2, 3, 2, 2),
+        "last": torch.arange(24.0).reshape(2, 3, 2, 2).to(memory_format=torch.channels_last),
+        "half": torch.arange(3).bfloat16(),
+        "whole": torch.tensor(7),
+        "none": torch.zeros(0, 4),
+    }
+    Checkpoint(tmp_path / "a", "this one").save({"tensors": tensors, "again": tensors["last"]})
+    found = Checkpoint(tmp_path / "a", "this one").load("cpu")
+    assert found is not None
+    for name, tensor in tensors.items():
+        assert torch.equal(found["tensors"][name], tensor)
+        assert found["tensors"][name].dtype == tensor.dtype
+        assert found["tensors"][name].stride() == tensor.stride()
+    assert torch.equal(found["again"], tensors["last"])
+
+
+def test_what_json_has_not_is_loaded_as_it_was(tmp_path):
+    values = {3: (1, [2.5, None, True]), "nan": float("nan"), "inf": -math.inf, "tiny": 5e-324, "": {}}
+    Checkpoint(tmp_path / "a", "this one").save({"values": values})
+    found = Checkpoint(tmp_path / "a", "this one").load("cpu")
+    assert found is not None
+    assert repr(found["values"]) == repr(values)
 
 
 @pytest.mark.parametrize("zipped", [True, False])

@@ -82,9 +82,13 @@ def test_assignments_that_are_none(text):
         (b"just text", "list of `name: value`"),
         (b"5: 6", "list of `name: value`"),
         (b"? [a]\n: 1\n", "unhashable"),
-        (b"a: !!python/object/apply:os.system [echo]\n", "could not determine a constructor"),
+        (b"a: !!python/object/apply:os.system [echo]\n", "tags (!name) are not allowed"),
+        (b"a: !!timestamp soon", "tags (!name)"),  # PyYAML raises an AttributeError
+        (b"a: !!bool maybe", "tags (!name)"),  # a KeyError
+        (b"a: !!int ''", "tags (!name)"),  # an IndexError
+        (b"a: !own x", "tags (!name)"),
         (b"a: " + b"[" * 5000, "nested too deep"),
-        (b"#" * (1 << 20) + b"\na: 1", "over 1048576 bytes"),
+        (b"#" * (1 << 18) + b"\na: 1", "over 262144 bytes"),
     ],
 )
 def test_files_that_are_refused(tmp_path, content, told):

@@ -174,7 +174,7 @@ def test_off_nothing_is_timed_and_nothing_is_stored(timed, tmp_path):
     assert not timed
     with Store.read(run.path) as store:
         rows = store._connection.execute("SELECT outcome FROM results").fetchall()
-    assert not [text for (text,) in rows if "latency" in text]
+    assert not [text for (text,) in rows if b"latency" in text]
     assert "latency" not in run.best().told()
 
 

@@ -205,6 +205,13 @@ def test_epsilon_is_the_one_of_the_plan_at_that_time(tmp_path, plan, events, eps
     assert [row.epsilon for row in view.by_iteration(4)] == epsilons
 
 
+def test_a_trial_that_was_measured_twice_differently_is_told(tmp_path):
+    view = written(tmp_path / "run", events=[("late", {}), ("determinism alarm", 4)])
+    assert view.status()["warnings"] == [
+        "trial 4 was measured twice, on one kind of machine, and gave two numbers"
+    ]
+
+
 def test_reading_beside_a_writer_shows_what_is_stored_by_then(tmp_path):
     directory = tmp_path / "run"
     with Store.create(directory, {"run": facts().model_dump_json()}) as store:

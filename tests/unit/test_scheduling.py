@@ -1,6 +1,7 @@
 """Time that workers lose at the border of iterations, in virtual time; and what order may not change."""
 
 from functools import cache
+from random import Random
 from statistics import mean
 
 import pytest
@@ -14,7 +15,7 @@ from blockqnn.seeds import generator
 from blockqnn.space.mdp import BlockSpace
 from blockqnn.strategy.q_agent import QAgent
 from runs import pretended
-from simulated import Simulated
+from simulated import Shuffled, Simulated, outcome
 
 SLOTS, SIZE, TRIALS, SEEDS = 8, 16, 320, range(10)
 SIGMA = 0.6  # of the logarithm: the longest of 100 candidates takes 4 times the median's time
@@ -131,6 +132,20 @@ def test_one_trajectory_whatever_the_order_and_the_slots(staleness):
         for slots in (1, 8)
     }
     assert len(found) == 1
+
+
+def test_one_trajectory_for_a_hundred_orders_of_arrival():
+    space, settings = BlockSpace(5), PlanSettings(trials=48, iteration=8, staleness=1)
+    problem = Problem(space, lambda _: 1.0, lambda _, outcome: outcome.accuracy)
+    trajectories, orders = set(), set()
+    for number in range(100):
+        executor = Shuffled(outcome, 2 + number % 9, Random(number))
+        agent = QAgent(space, AgentSettings(), 0)
+        fold = search(problem, agent, executor, Unwritten(), settings)
+        trajectories.add(fold.trajectory(agent))
+        orders.add(tuple(fold.arrived))
+    assert len(orders) == 100
+    assert len(trajectories) == 1
 
 
 def test_the_cost_of_a_block_is_its_activations_in_the_runs_skeleton(tmp_path):

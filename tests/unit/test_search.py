@@ -6,9 +6,9 @@ import pytest
 
 from blockqnn.config import PlanSettings
 from blockqnn.network.plan import OverLimit
-from blockqnn.records import Failure, Measurement, Result, Trial
+from blockqnn.records import Failure, Latency, Measurement, Observation, Result, Trial
 from blockqnn.runtime.fold import Fold
-from blockqnn.runtime.search import DRAWS, Problem, ask_iteration, search
+from blockqnn.runtime.search import ALARM, DRAWS, LATE, Problem, ask_iteration, search
 from blockqnn.runtime.serial import SerialExecutor
 from blockqnn.runtime.store import Store
 
@@ -265,3 +265,86 @@ def test_a_resumed_search_tells_no_more_than_the_unbroken_one_before_it_asks(tmp
         search(Problem(Numbers(), lambda _: 1.0, reward), resumed, SerialExecutor(evaluate), store, plan)
     assert [seen for seen, _, _ in resumed.asked] == [1] * 4
     assert resumed.told == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+
+
+class Echo(SerialExecutor):
+    """Says of each task what it is worth, and at once something else too."""
+
+    def __init__(self, change):
+        super().__init__(evaluate)
+        self._change = change
+
+    def wait(self, timeout=None):
+        first = [
+            r.model_copy(update={"observed": Observation(fingerprint="A")})
+            for r in super().wait(timeout)
+        ]
+        return first + [self._change(result) for result in first]
+
+
+def other(result, accuracy=None, milliseconds=None, fingerprint="A"):
+    """The result with something about it changed."""
+    changes = {} if accuracy is None else {"accuracy": accuracy}
+    if milliseconds:
+        changes["latency"] = Latency(milliseconds=milliseconds, noise=0.1)
+    outcome = result.outcome.model_copy(update=changes)
+    observed = Observation(fingerprint=fingerprint)
+    return result.model_copy(update={"outcome": outcome, "observed": observed})
+
+
+@pytest.mark.parametrize(
+    ("change", "alarms"),
+    [
+        (lambda result: result, False),
+        (lambda result: other(result, accuracy=99.0), True),
+        (lambda result: other(result, milliseconds=1.0), False),  # never the same
+        (lambda result: other(result, accuracy=99.0, fingerprint="B"), False),  # another machine
+        (lambda result: result.model_copy(update={"outcome": Failure(kind="timeout")}), False),
+    ],
+)
+def test_the_first_outcome_counts_and_a_later_one_is_kept_aside(tmp_path, change, alarms):
+    executor, diary = Echo(change), Diary(range(4))
+    fold = run(tmp_path, diary, executor=executor, trials=4)
+    assert diary.rewards == [0.0, 1.0, 2.0, 3.0]
+    assert fold.arrived == [0, 1, 2, 3]
+    with Store.read(tmp_path) as store:
+        assert [result.outcome.accuracy for result in store.results()] == [0.0, 1.0, 2.0, 3.0]
+        first = {result.number: result for result in store.results()}
+        late = [Result.model_validate(body) for kind, body in store.events() if kind == LATE]
+        assert late == [change(first[number]) for number in range(4)]
+        assert [body for kind, body in store.events() if kind == ALARM] == [0, 1, 2, 3] * alarms
+
+
+def test_what_an_earlier_session_began_may_arrive_before_it_is_begun_again(tmp_path):
+    """No one waits for a trial that has its outcome, and none is evaluated a second time."""
+
+    class Earlier(Slots):
+        submitted, early = (), (0, 2)
+
+        def submit(self, task):
+            self.submitted += (task.number,)
+            super().submit(task)
+
+        def wait(self, _=None):
+            early, self.early = self.early, ()
+            outcomes = [Measurement(accuracy=float(n), flops=0, params=0) for n in early]
+            results = [Result(number=n, outcome=o) for n, o in zip(early, outcomes, strict=True)]
+            return results or super().wait()
+
+    executor, diary = Earlier(1), Diary(range(4))
+    run(tmp_path, diary, executor=executor, trials=4)
+    assert executor.submitted == (0, 1, 3)
+    assert diary.rewards == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_two_kinds_of_machines_from_the_first_results_on(tmp_path):
+    class Mixed(SerialExecutor):
+        def wait(self, timeout=None):
+            return [
+                result.model_copy(update={"observed": Observation(fingerprint="BA"[result.number % 2])})
+                for result in super().wait(timeout)
+            ]
+
+    run(tmp_path, Diary(range(4)), executor=Mixed(evaluate, slots=4), trials=4)
+    with Store.read(tmp_path) as store:
+        assert store.events() == [("fingerprint", ["A", "B"])]

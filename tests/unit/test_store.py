@@ -3,6 +3,7 @@
 import os
 import random
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -66,7 +67,7 @@ def test_what_was_told_is_there_again(directory):
 def test_every_commit_survives_power_loss(directory):
     with Store.resume(directory) as store:
         ask = store._connection.execute
-        assert ask("PRAGMA journal_mode").fetchone() == ("delete",)
+        assert ask("PRAGMA journal_mode").fetchone() == (b"delete",)
         assert ask("PRAGMA synchronous").fetchone() == (3,)  # EXTRA
         assert ask("PRAGMA foreign_keys").fetchone() == (1,)
 
@@ -125,7 +126,7 @@ def test_a_run_of_another_format_is_refused(directory, opened):
     with sqlite3.connect(directory / DATABASE) as connection:
         connection.execute("PRAGMA user_version = 7")
     connection.close()
-    with pytest.raises(InputError, match="written in format 7, this version reads 1"):
+    with pytest.raises(InputError, match="written in format 7, this version reads 1 to 2"):
         opened(directory)
 
 
@@ -136,6 +137,26 @@ def test_a_file_that_is_no_run_is_refused_and_kept(tmp_path, opened, content):
     with pytest.raises(InputError, match="is no run file"):
         opened(tmp_path)
     assert (tmp_path / DATABASE).read_bytes() == content
+
+
+@pytest.mark.parametrize("opened", [Store.read, Store.resume, Store.look])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE VIEW facts AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n)"
+        " SELECT 'run' AS name, i AS value, 0 AS crc FROM n",
+        "CREATE TRIGGER more AFTER INSERT ON trials BEGIN DELETE FROM trials; END",
+    ],
+)
+def test_a_file_with_queries_of_its_own_is_refused(directory, opened, statement):
+    """A view over an endless query would be read for ever."""
+    with sqlite3.connect(directory / DATABASE) as connection:
+        if "facts" in statement:
+            connection.execute("DROP TABLE facts")
+        connection.execute(statement)
+    connection.close()
+    with pytest.raises(InputError, match=r"is no run file \(it holds the (view facts|trigger more)\)"):
+        opened(directory)
 
 
 HOLD = """
@@ -151,9 +172,10 @@ with Store.resume(Path(sys.argv[1])) as store:
 def test_one_writer_and_many_readers(directory):
     with child(HOLD, directory) as writer:
         assert writer.stdout.readline() == "open\n"
-        with pytest.raises(InputError, match="is in use by another process"):
+        holder = f"is in use by process {writer.pid} on {socket.gethostname()} since 20"
+        with pytest.raises(InputError, match=holder):
             Store.resume(directory)
-        with pytest.raises(InputError, match="is in use by another process"):
+        with pytest.raises(InputError, match=holder):
             Store.create(directory, FACTS)
         with Store.read(directory) as one, Store.read(directory) as two:
             assert one.trials() == two.trials() == TRIALS

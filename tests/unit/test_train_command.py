@@ -32,6 +32,7 @@ CODE = "(1,1,3,0,0) (2,1,1,1,0)"
 STEPS = 30
 SEARCH = TINY | {"recipe": {"steps": 20, "learning_rate": 0.01}}
 FILES = {
+    "SHA256SUMS",
     "model.safetensors",
     "config.json",
     "metrics.json",

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from blockqnn import train
 from blockqnn.export import directory
+from blockqnn.runtime.store import Store
 from blockqnn.space.zoo import ZOO
-from blockqnn.training import trainings
 from models import random_model
 from pictures import bomb, pictures, save_png, write_folder
+from stopped import stopped_training
 
 COMMANDS = (
-    "auto, search, init, space, fork, status, top, report, dashboard, show, train, calibrate, figure,"
-    " table, predict, export, compare"
+    "auto, search, init, space, fork, status, check, top, report, dashboard, show, train, calibrate,"
+    " figure, table, predict, export, compare, doctor"
 )
 OPTIONS = [
     ("", [COMMANDS, "blockqnn --help"]),
@@ -49,7 +49,9 @@ OPTIONS = [
     ("search --trials 0", ["plan.trials", "0", "greater than or equal to 1"]),
     ("search --trials 1e3", ["--trials", "'1e3'", "integer"]),
     ("search --preset huge", ["'huge'", "small, demo, standard, paper"]),
-    ("search --executor ray", ["executor", "'ray'", "'local' or 'serial'"]),
+    ("search --executor dask", ["executor", "'dask'", "'local', 'ray' or 'serial'"]),
+    ("search --executor ray --address here", ["address", "'here'", "HOST:PORT"]),
+    ("search --executor ray --address 127.0.0.1:1", ["127.0.0.1:1", "no Ray cluster answers"]),
     ("search --device tpu", ["device", "'tpu'", "'auto', 'cpu', 'cuda' or 'mps'"]),
     ("search --workers 0", ["--workers", "'0'", "a number from 1, or auto"]),
     ("search --workers -1", ["--workers", "'-1'", "a number from 1, or auto"]),
@@ -181,7 +183,7 @@ SETTINGS = [
     ("search --config alias.yaml", ["config alias.yaml", "aliases"]),
     ("search --config open.yaml", ["config open.yaml", "line 2"]),
     ("search --config typo.yaml", ["setting agnet", "did you mean agent?"]),
-    ("search --config code.yaml", ["config code.yaml", "could not determine a constructor"]),
+    ("search --config code.yaml", ["config code.yaml", "tags (!name) are not allowed"]),
 ]
 DATA = [
     ("search --data cats", ["cats", "no such directory", "digits, DIR, FILE.npz or hf:NAME[:CONFIG]"]),
@@ -234,17 +236,29 @@ RUNS = [
     ("status file", ["file", "no such directory"]),
     ("status empty", ["empty", "holds no run"]),
     ("status garbage", ["garbage", "no run file"]),
-    ("status newer", ["newer", "written in format 99, this version reads 1"]),
+    ("status newer", ["newer", "written in format 99, this version reads 1 to 2"]),
     ("status strange", ["strange", "cannot be read by version", "settings.tempo"]),
     ("status emptied", ["emptied", "holds no run"]),
     ("status torn", ["torn", "malformed"]),
-    ("status bent", ["bent", "damaged"]),
-    ("status mistold", ["mistold", "damaged"]),
+    ("status bent", ["bent", "damaged", "results row 0: its checksum differs", "blockqnn check bent"]),
+    ("status mistold", ["mistold", "damaged", "trials row 0: its checksum differs"]),
+    ("search --run bent", ["bent", "damaged", "results row 0: its checksum differs"]),
+    ("check", ["run", "blockqnn check --help"]),
+    ("check nowhere", ["nowhere", "no such directory"]),
+    ("check foreign", ["foreign", "holds no run"]),
+    ("check newer", ["newer", "written in format 99"]),
+    ("check run --rebuild new", ["run run", "is sound, there is nothing to rebuild"]),
+    ("check bent --rebuild foreign", ["foreign", "holds notes.txt and no run"]),
+    ("check bent --rebuild file", ["file", "is a file"]),
     ("search --run garbage", ["garbage", "no run file"]),
     ("report nothing", ["nothing", "no such directory"]),
     ("report run --out nothing/page.html", ["nothing/page.html", "cannot be written"]),
     ("report run --out foreign", ["foreign", "cannot be written"]),
     ("dashboard", ["RUN", "dashboard --help"]),
+    ("doctor extra", ["extra", "blockqnn doctor --help"]),
+    ("doctor --run", ["--run"]),
+    ("doctor --run file", ["run file", "is a file; name a directory"]),
+    ("doctor --run file/run", ["run file/run", "file is a file; name a directory"]),
     ("dashboard run nothing", ["nothing", "no such directory"]),
     ("dashboard run --port 70000", ["--port", "70000", "65535"]),
     ("search --run newer", ["newer", "written in format 99"]),
@@ -307,16 +321,13 @@ def change(run, statement):
     connection.close()
 
 
-def stopped_training(out):
-    """What a training leaves that is stopped before its first step."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(trainings, "train_with_restarts", stop)
-        with pytest.raises(KeyboardInterrupt):
-            train("resnet-like", out=out)
-
-
-def stop(*_, **__):
-    raise KeyboardInterrupt
+def rewrite_facts(run, old, new):
+    """The run with other facts, written as if they were its own."""
+    with Store.read(run) as store:
+        facts, trials, results = store.facts(), store.trials(), store.results()
+    shutil.rmtree(run)
+    with Store.create(run, {"run": facts["run"].replace(old, new)}) as store:
+        store.add(trials, results)
 
 
 @pytest.fixture
@@ -369,8 +380,7 @@ def wrong(folder):
         shutil.copytree(folder / "run", folder / name)
     (folder / "scribbled" / "calibration.jsonl").write_text("{\n")
     change(folder / "newer", "PRAGMA user_version = 99")
-    later = 'replace(value, \'\\"strategy\\"\', \'\\"tempo\\": 1, \\"strategy\\"\')'
-    change(folder / "strange", f"UPDATE facts SET value = {later}")
+    rewrite_facts(folder / "strange", '"strategy"', '"tempo": 1, "strategy"')
     change(folder / "bent", "UPDATE results SET outcome = substr(outcome, 3) WHERE number = 0")
     change(folder / "mistold", "UPDATE trials SET iteration = 'first' WHERE number = 0")
     database = folder / "torn" / "run.sqlite3"

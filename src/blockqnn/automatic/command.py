@@ -29,10 +29,10 @@ from blockqnn.export.model import Model
 from blockqnn.export.place import refuse_unless_new
 from blockqnn.journal import Journal
 from blockqnn.network.plan import Skeleton
+from blockqnn.pages.page import page
 from blockqnn.place import replace_file
 from blockqnn.plugins import NOTHING
 from blockqnn.quantity import duration
-from blockqnn.report.page import page
 from blockqnn.report.training_line import TrainingLine
 from blockqnn.runtime.pace import spent_seconds
 from blockqnn.runtime.store import Store, is_run

@@ -1,12 +1,12 @@
 """What travels to a worker when a network is to be trained for a time, and what it leaves in a file."""
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from blockqnn.config import Recipe
+from blockqnn.errors import InputError
 from blockqnn.network.plan import Skeleton
 from blockqnn.place import replace_file
 from blockqnn.records import Record
@@ -37,16 +37,18 @@ class Left:
 
 
 def read(path: Path) -> Left:
-    """What lies in the file that a job named. No code of it is run."""
-    import torch
+    """What lies in the file that a job named. InputError names the file that is damaged."""
+    from blockqnn.evaluation.state_file import Damaged, from_bytes
 
-    return Left(**torch.load(path, weights_only=True))
+    try:
+        return Left(**from_bytes(path.read_bytes(), "cpu"))
+    except (OSError, Damaged, TypeError) as error:
+        reason = str(error) if isinstance(error, Damaged) else type(error).__name__
+        raise InputError(f"trained network {path}: cannot be read ({reason})") from None
 
 
 def write(left: Left, path: Path) -> None:
     """Replaces the file."""
-    import torch
+    from blockqnn.evaluation.state_file import to_bytes
 
-    content = io.BytesIO()
-    torch.save(vars(left), content)
-    replace_file(path, content.getvalue())
+    replace_file(path, to_bytes(vars(left)))

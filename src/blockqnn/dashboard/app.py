@@ -10,7 +10,7 @@ from blockqnn.dashboard import page
 from blockqnn.dashboard.trials import STATES
 from blockqnn.dashboard.watch import Watch
 from blockqnn.errors import InputError
-from blockqnn.report.chart_markup import plotly, text
+from blockqnn.pages.chart_markup import plotly, text
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -147,7 +147,7 @@ def application(directories: Sequence[Path]) -> "Starlette":
             Route("/run/{number:int}/trials", trials),
             Route("/all/state", all_states),
             Route("/plotly.js", script(plotly)),
-            Route("/charts.js", script(lambda: text("blockqnn.report", "charts.js"))),
+            Route("/charts.js", script(lambda: text("blockqnn.pages", "charts.js"))),
             Route("/live.js", script(lambda: text("blockqnn.dashboard", "live.js"))),
         ],
         middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=_HOSTS, www_redirect=False)],

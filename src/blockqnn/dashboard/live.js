@@ -9,8 +9,7 @@
     const place = at(id);
     if (!place || place.dataset.html === html) return;
     place.dataset.html = html;
-    place.innerHTML = html;
-    blockqnn.prepare(place);
+    blockqnn.renew(place, html);
   }
 
   async function trials() {

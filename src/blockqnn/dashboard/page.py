@@ -6,17 +6,17 @@ from typing import Any
 
 from blockqnn.dashboard.trials import SHOWN, STATES, trials_table, workers
 from blockqnn.dashboard.watch import Watch
+from blockqnn.pages.chart import plotted
+from blockqnn.pages.chart_markup import empty
+from blockqnn.pages.document import document
+from blockqnn.pages.markup import Column, Group, Line, Link, table
+from blockqnn.pages.run_page import run_charts
+from blockqnn.pages.run_sections.best import best
+from blockqnn.pages.run_sections.costs import costs
+from blockqnn.pages.run_sections.failures import failures
+from blockqnn.pages.run_sections.summary import summary
+from blockqnn.pages.sections.wording import NONE, percent
 from blockqnn.quantity import duration
-from blockqnn.report.chart import plotted
-from blockqnn.report.chart_markup import empty
-from blockqnn.report.document import document
-from blockqnn.report.markup import Column, Group, Line, Link, table
-from blockqnn.report.run_page import run_charts
-from blockqnn.report.run_sections.best import best
-from blockqnn.report.run_sections.costs import costs
-from blockqnn.report.run_sections.failures import failures
-from blockqnn.report.run_sections.summary import summary
-from blockqnn.report.sections.wording import NONE, percent
 
 
 def frame(title: str, main: str, source: str) -> str:

@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple, get_args
 
+from blockqnn.pages.markup import BlockCode, Column, Group, Line, paragraph, table
+from blockqnn.pages.sections.wording import percent
 from blockqnn.records import Failure, Measurement, Trial
 from blockqnn.report.failed import WORDS
-from blockqnn.report.markup import BlockCode, Column, Group, Line, paragraph, table
 from blockqnn.report.rows import RunView
-from blockqnn.report.sections.wording import percent
 from blockqnn.runtime.facts import problem_of
 from blockqnn.runtime.fold import Fold
 

@@ -9,8 +9,9 @@ from blockqnn.report.rows import IterationRow, RunView, plans_of
 from blockqnn.runtime.energy import spent_energy
 from blockqnn.runtime.facts import facts_of, problem_of, strategy_of
 from blockqnn.runtime.fold import Fold
+from blockqnn.runtime.lock import is_searched
 from blockqnn.runtime.pace import shares, spent_seconds
-from blockqnn.runtime.store import Store, is_searched
+from blockqnn.runtime.store import Store
 
 T = TypeVar("T")
 _PIECE = 250  # rows a read: a writer waits for no longer read

@@ -73,7 +73,7 @@ def _npz(path: Path) -> Source:
     missing = [n for n in ("x_train", "y_train", "x_test", "y_test") if n not in arrays]
     if missing:
         raise InputError(
-            f"data {path}: lacks {', '.join(missing)}; it has {', '.join(arrays) or 'nothing'}"
+            f"data {path}: lacks {', '.join(missing)}; it has {', '.join(arrays)[:200] or 'nothing'}"
         )
     count = _check_labels(arrays, path)
     names = arrays.get("classes", np.arange(count))

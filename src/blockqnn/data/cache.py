@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -37,6 +37,7 @@ class Prepared:
     images: Pixels
     labels: Labels
     meta: dict[str, Any]
+    directory: Path
     warnings: tuple[str, ...] = ()
 
 
@@ -62,7 +63,7 @@ def prepared(name: str, prepare: Callable[[Path], None]) -> Prepared:
     warnings: tuple[str, ...] = ()
     if found := _read(place / name):
         return found
-    if reason := _not_writable(place):
+    if reason := not_writable(place):
         warnings = (f"cache {place} cannot be written ({reason}): every process prepares the data anew",)
         place = _temporary()
     found = _read(place / name) or _made(place, name, prepare)
@@ -85,7 +86,28 @@ def _read(entry: Path) -> Prepared | None:
         )
     except (OSError, ValueError, EOFError, KeyError, TypeError):
         return None
-    return Prepared(images.view(np.ndarray), labels, meta) if whole else None
+    return Prepared(images.view(np.ndarray), labels, meta, entry) if whole else None
+
+
+def held(name: str) -> Prepared | None:
+    """The entry of this key, where it is whole."""
+    return _read(root() / name)
+
+
+def holds(name: str) -> bool:
+    """Whether the entry is here and whole."""
+    return held(name) is not None
+
+
+def install(name: str, files: Mapping[str, NDArray[np.uint8]]) -> None:
+    """Makes the entry of this key from its files' bytes, as another machine holds it."""
+
+    def write(directory: Path) -> None:
+        for file, content in files.items():
+            (directory / file).write_bytes(content.data)
+
+    if warnings := prepared(name, write).warnings:
+        raise OSError(warnings[0])
 
 
 def _made(place: Path, name: str, prepare: Callable[[Path], None]) -> Prepared:
@@ -121,7 +143,7 @@ def _put(work: Path, entry: Path) -> None:
             work.rename(entry)
 
 
-def _not_writable(place: Path) -> str:
+def not_writable(place: Path) -> str:
     """Why no entry can be made here; empty when one can."""
     try:
         place.mkdir(parents=True, exist_ok=True)

@@ -75,11 +75,32 @@ def load(settings: DataSettings, largest: int = 64) -> Dataset:
     `largest` bounds the side of the images where the settings name no size. Raises InputError that
     names the file and what is wrong with it.
     """
+    return _dataset(_prepared(settings, largest)[1])
+
+
+def shipped(settings: DataSettings) -> tuple[str, dict[str, str]]:
+    """The name of the prepared data of a search, and their files by name: what another machine needs."""
+    name, prepared = _prepared(settings)
+    files = (cache.IMAGES, cache.LABELS, cache.META)
+    return name, {file: str(prepared.directory / file) for file in files}
+
+
+def held(name: str) -> Dataset:
+    """The data of that name, prepared on another machine; InputError where they are not here."""
+    if prepared := cache.held(name):
+        return _dataset(prepared)
+    raise InputError(f"data {name}: are not in the cache {cache.root()}")
+
+
+def _prepared(settings: DataSettings, largest: int = 64) -> tuple[str, cache.Prepared]:
     origin = _origin(settings)
-    prepared = cache.prepared(
-        cache.key(origin.stamp, settings, largest),
-        lambda directory: prepare(origin.read(), settings, largest, directory),
+    name = cache.key(origin.stamp, settings, largest)
+    return name, cache.prepared(
+        name, lambda directory: prepare(origin.read(), settings, largest, directory)
     )
+
+
+def _dataset(prepared: cache.Prepared) -> Dataset:
     meta, begins = prepared.meta, np.cumsum([0, *prepared.meta["sizes"]])
     train, validation, test = (
         Part(prepared.images[begin:end], prepared.labels[begin:end]) for begin, end in pairwise(begins)

@@ -82,6 +82,8 @@ def _batch(path: Path) -> tuple[Pixels, Labels]:
     labels = values.get("fine_labels", values.get("labels"))
     if not isinstance(data, np.ndarray) or data.dtype != np.uint8 or data.shape[1:] != (3 * _SIDE**2,):
         raise InputError(f"data {path}: its data are no images of 32x32 pixels, (N, 3072) uint8")
+    if isinstance(labels, list) and not all(isinstance(label, int) for label in labels):
+        raise InputError(f"data {path}: holds labels that are no whole numbers")
     numbers: NDArray[Any] = np.asarray(labels)
     if numbers.shape != data.shape[:1] or numbers.dtype.kind not in "iu" or numbers.min() < 0:
         raise InputError(f"data {path}: wants one label from 0 for each of its {len(data)} images")
@@ -94,9 +96,9 @@ def _batch(path: Path) -> tuple[Pixels, Labels]:
 def _class_names(path: Path) -> list[str]:
     values = _texts(read_values(path), path)
     names = values.get("fine_label_names", values.get("label_names"))
-    if not isinstance(names, list):
-        raise InputError(f"data {path}: holds no label_names")
-    return [n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in names]
+    if not isinstance(names, list) or not all(isinstance(name, str | bytes) for name in names):
+        raise InputError(f"data {path}: holds no label_names, a list of texts")
+    return [name.decode("utf-8", "replace") if isinstance(name, bytes) else name for name in names]
 
 
 def _texts(values: Any, path: Path) -> dict[str, Any]:

@@ -23,6 +23,8 @@ _VALUES = {
     "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
     "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",
 }  # fmt: skip
+_BYTES = 1 << 28  # of a file; CIFAR-100's largest has 155 million
+_STEPS_AT_MOST = 600_000  # of a pickle; CIFAR-100's largest has 200,000
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 
 
@@ -57,18 +59,24 @@ def read_values(path: Path) -> Any:
     Raises InputError that names the file and the opcode that does anything else than hold data.
     """
     try:
+        if path.stat().st_size > _BYTES:
+            raise InputError(f"data {path}: more than {_BYTES} bytes; CIFAR's files have fewer")
         content = path.read_bytes()
     except OSError as error:
         raise InputError(f"data {path}: cannot be read ({error.strerror})") from None
     name = "nothing"
     machine = _Machine()
     try:
-        for opcode, argument, _ in pickletools.genops(content):
+        for number, (opcode, argument, _) in enumerate(pickletools.genops(content)):
             name = opcode.name
+            if number >= _STEPS_AT_MOST:
+                raise _Refused(f"more than {_STEPS_AT_MOST} of them")
             if name == "STOP":
                 return _finished(machine.pop())
             machine.step(name, argument)
-    except (_Refused, ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
+    except (
+        _Refused, ValueError, TypeError, LookupError, AttributeError, OverflowError, MemoryError,
+    ) as error:  # fmt: skip
         reason = str(error).partition("\n")[0][:120]
         raise InputError(
             f"data {path}: is no file of plain values and arrays, opcode {name} ({reason})"
@@ -82,6 +90,7 @@ class _Machine:
     def __init__(self) -> None:
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
+        self._encoded = 0  # bytes; a text of the memo can be encoded again and again
 
     def pop(self) -> Any:
         return self._stack.pop()
@@ -102,7 +111,9 @@ class _Machine:
 
     def _marked(self) -> list[Any]:
         """What lies above the last mark; the mark goes too."""
-        at = max(i for i, value in enumerate(self._stack) if value is _MARK)
+        at = len(self._stack) - 1
+        while self._stack[at] is not _MARK:  # an IndexError below the lowest value
+            at -= 1
         values = self._stack[at + 1 :]
         del self._stack[at:]
         return values
@@ -126,8 +137,7 @@ class _Machine:
         self._stack.append(())
 
     def _dict(self, _: Any) -> None:
-        values = self._marked()
-        self._stack.append(dict(zip(values[::2], values[1::2], strict=True)))
+        self._stack.append(_pairs(self._marked()))
 
     def _list(self, _: Any) -> None:
         self._stack.append(self._marked())
@@ -150,11 +160,11 @@ class _Machine:
 
     def _set_item(self, _: Any) -> None:
         value, key = self.pop(), self.pop()
-        self._stack[-1][key] = value
+        self._stack[-1].update(_pairs([key, value]))
 
     def _set_items(self, _: Any) -> None:
         values = self._marked()
-        self._stack[-1].update(zip(values[::2], values[1::2], strict=True))
+        self._stack[-1].update(_pairs(values))
 
     def _global(self, argument: str) -> None:
         if argument not in _NAMES:
@@ -163,11 +173,17 @@ class _Machine:
 
     def _stack_global(self, _: Any) -> None:
         name, module = self.pop(), self.pop()
+        if not isinstance(name, str) or not isinstance(module, str):
+            raise _Refused("a name that is no text")
         self._global(f"{module} {name}")
 
     def _reduce(self, _: Any) -> None:
         arguments, function = self.pop(), self.pop()
-        self._stack.append(_called(function, arguments))
+        value = _called(function, arguments)
+        self._encoded += len(value) if isinstance(value, bytes) else 0
+        if self._encoded > _BYTES:
+            raise _Refused(f"more than {_BYTES} bytes of text")
+        self._stack.append(value)
 
     def _build(self, _: Any) -> None:
         state, target = self.pop(), self._stack[-1]
@@ -200,6 +216,14 @@ _STEPS: dict[str, Callable[[_Machine, Any], None]] = {
 }
 
 
+def _pairs(values: list[Any]) -> dict[Any, Any]:
+    """Keys and values in turn. A key is plain: what is nested could take for ever to be hashed."""
+    keys = values[::2]
+    if not all(isinstance(key, str | bytes | int) for key in keys):
+        raise _Refused("a key that is neither text nor number")
+    return dict(zip(keys, values[1::2], strict=True))
+
+
 def _called(function: object, arguments: Any) -> Any:
     """What the named function would give, for the few that arrays are written with."""
     name = function.text if isinstance(function, _Name) else ""
@@ -220,7 +244,9 @@ def _number_type(text: Any) -> str:
     """`u1`, `i8` and the like: numbers only, never objects."""
     text = text.decode("ascii") if isinstance(text, bytes) else text
     if not isinstance(text, str) or text.lstrip("<>|=")[:1] not in ("u", "i", "f", "b"):
-        raise _Refused(f"number type {text!r} is not allowed")
+        raise _Refused(
+            f"number type {text[:20]!r} is not allowed" if isinstance(text, str) else "no type"
+        )
     return text
 
 

@@ -1,8 +1,6 @@
 """A training on disk, from which it goes on to the same bits (on a CPU)."""
 
-import io
 import time
-import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +8,7 @@ from typing import Any
 import torch
 
 from blockqnn.errors import InputError
+from blockqnn.evaluation.state_file import Damaged, from_bytes, to_bytes
 from blockqnn.place import replace_file
 
 
@@ -44,10 +43,8 @@ class Checkpoint:
 
     def save(self, state: dict[str, Any]) -> None:
         """Replaces the file: tensors, numbers and texts, and containers of them."""
-        content = io.BytesIO()
         own = {"training": self.training, "seconds": self.seconds}
-        torch.save({**own, **self.facts, **state}, content)
-        replace_file(self.path, content.getvalue())
+        replace_file(self.path, to_bytes({**own, **self.facts, **state}))
         self._saved = time.monotonic()
 
     def load(self, device: torch.device | str) -> dict[str, Any] | None:
@@ -55,19 +52,17 @@ class Checkpoint:
         if not self.path.exists():
             return None
         try:
-            with zipfile.ZipFile(self.path) as file:
-                damaged = file.testzip()  # torch does not compare the checksums
-            if damaged:
-                raise zipfile.BadZipFile(damaged)
-            state: dict[str, Any] = torch.load(self.path, map_location=device, weights_only=True)
+            state: dict[str, Any] = from_bytes(self.path.read_bytes(), device)
             known = state["training"] == self.training
-            seconds = float(state.get("seconds", 0.0))
-        except Exception as error:  # what torch raises for a damaged file has no common base
-            raise self._unfit(f"cannot be read ({type(error).__name__})") from None
+            seconds = float(state["seconds"])
+        except (OSError, MemoryError, Damaged, LookupError, TypeError, ValueError) as error:
+            reason = str(error) if isinstance(error, Damaged) else type(error).__name__
+            raise self.unfit(f"cannot be read ({reason})") from None
         if not known:
-            raise self._unfit("belongs to another training")
+            raise self.unfit("belongs to another training")
         self.earlier = seconds
         return state
 
-    def _unfit(self, reason: str) -> InputError:
+    def unfit(self, reason: str) -> InputError:
+        """The file cannot be gone on from."""
         return InputError(f"checkpoint {self.path}: {reason}; remove it to begin anew")

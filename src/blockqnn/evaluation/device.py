@@ -69,5 +69,7 @@ def resolve_precision(name: str, device: str) -> str:
     if device == "cpu":
         able = torch.cpu.get_capabilities()  # type: ignore[attr-defined, no-untyped-call, unused-ignore]
         return "bfloat16" if able.get("avx512_bf16") or able.get("amx_bf16") else "float32"
+    if device == "cuda" and not torch.cuda.is_available():  # those of a cluster, taken to be of today
+        return "bfloat16"
     fast = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     return "bfloat16" if fast else "float32"

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from blockqnn.config import Settings
-from blockqnn.data.dataset import Dataset, load
+from blockqnn.data.dataset import Dataset, held, load
 from blockqnn.errors import InputError
 from blockqnn.evaluation.device import (
     fingerprint,
@@ -103,11 +103,14 @@ def out_of_memory(error: RuntimeError) -> Failure | None:
 def make_evaluator(specification: dict[str, Any]) -> Evaluator:
     """The evaluator that a worker needs: from the settings as JSON, the device and the data's digest.
 
+    Where the data were prepared elsewhere, `prepared` is their name in this machine's cache.
+
     The settings' plugins are loaded here, in the worker; the coordinator did so before.
     """
     settings = Settings.model_validate_json(specification["settings"])
     extensions = load_plugins(settings.plugins)
-    dataset = load(settings.data)
+    name = specification.get("prepared")
+    dataset = held(name) if name else load(settings.data)
     if dataset.digest != specification["digest"]:
         raise InputError(f"data {settings.data.source!r} changed since the run began")
     what = (settings, dataset, specification["device"], extensions.operations)

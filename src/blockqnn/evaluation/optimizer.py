@@ -1,6 +1,8 @@
 """What changes the weights, and how fast."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +31,23 @@ def optimizer_of(
         )
     kind = torch.optim.Adam if recipe.optimizer == "adam" else torch.optim.AdamW
     return kind(network.parameters(), lr=rate, weight_decay=decay, fused=True, capturable=capturable)
+
+
+def restore(optimizer: torch.optim.Optimizer, stored: Mapping[str, Any]) -> None:
+    """Takes in the moments of a `state_dict` of an optimizer of the same recipe and parameters.
+
+    Rates and the like stay its own. ValueError, or an error of looking up, where they do not fit.
+    """
+    sgd = isinstance(optimizer, torch.optim.SGD)
+    names = ("momentum_buffer",) if sgd else ("step", "exp_avg", "exp_avg_sq")
+    own = optimizer.state_dict()["param_groups"]
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for number, moments in stored["state"].items():
+        shape = parameters[number].shape
+        wanted = {name: () if name == "step" else shape for name in names}
+        if moments and {name: value.shape for name, value in moments.items()} != wanted:
+            raise ValueError(f"moments of parameter {number}")
+    optimizer.load_state_dict({"state": stored["state"], "param_groups": own})
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

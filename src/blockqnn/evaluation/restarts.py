@@ -57,7 +57,10 @@ def train_with_restarts(
     device = training.images.device
     judge_at = max(batches_per_epoch(recipe, len(training)), recipe.restart_after)
     start = checkpoint.load(device) if checkpoint else None
-    for restart in range(start["restart"] if start else 0, recipe.restarts + 1):
+    first = start.get("restart") if start else 0
+    if checkpoint and not (isinstance(first, int) and 0 <= first <= recipe.restarts):
+        raise checkpoint.unfit("does not hold this training's state (restart)")
+    for restart in range(first or 0, recipe.restarts + 1):
         network = build(plan, derive(seed, "init", restart)).to(device)
 
         def measured(network: nn.Module) -> float:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from blockqnn.config import Recipe
+from blockqnn.errors import InputError
 from blockqnn.evaluation import metrics
 from blockqnn.evaluation.allocation import memory_kept
 from blockqnn.evaluation.augment import draw
@@ -17,7 +18,7 @@ from blockqnn.evaluation.captured import Captured, NotCaptured
 from blockqnn.evaluation.checkpoint import Checkpoint
 from blockqnn.evaluation.images import DevicePart
 from blockqnn.evaluation.length import Length
-from blockqnn.evaluation.optimizer import learning_rate_at, optimizer_of, set_rate
+from blockqnn.evaluation.optimizer import learning_rate_at, optimizer_of, restore, set_rate
 from blockqnn.evaluation.step import step_of
 from blockqnn.seeds import derive
 
@@ -114,12 +115,18 @@ def fit(
     varied = any(vars(recipe.augmentation).values())
     state = _State()
     if start is not None:
-        network.load_state_dict(start["network"])
-        optimizer.load_state_dict(start["optimizer"])
-        counts.load_state_dict(start["counts"])
-        total.copy_(start["total"])
-        state = _State(**start["state"])
-        state.history = [Point(*point) for point in state.history]
+        try:
+            network.load_state_dict(start["network"])
+            restore(optimizer, start["optimizer"])
+            counts.load_state_dict(start["counts"])
+            total.copy_(start["total"])
+            state = _State(**start["state"])
+            state.history = [Point(*point) for point in state.history]
+            if not (0 <= state.since <= state.step < 10**12 and 0 <= state.progress <= 1):
+                raise ValueError
+        except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            reason = f"does not hold this training's state ({type(error).__name__})"
+            raise checkpoint.unfit(reason) if checkpoint else InputError(f"start: {reason}") from None
     order = _order(part, seed, state.step // per_epoch)
 
     def looked(accuracy: float | None) -> None:

@@ -10,17 +10,22 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from blockqnn.errors import InputError
-from blockqnn.export import weights
+from blockqnn.export import checksums, weights
 from blockqnn.export.card import card
+from blockqnn.export.checksums import Sums
 from blockqnn.export.model import Model, plan_of
 from blockqnn.network.model import restored
+from blockqnn.network.plan import OverLimit
+from blockqnn.place import replace_file
 from blockqnn.plugins import Extensions
 from blockqnn.space.code import Block, parse
 
 _BYTES = 1 << 24  # of a JSON file
 _NUMBERS = re.compile(r"\[\n\s*([-+.\deE]+(?:,\n\s*[-+.\deE]+)*)\n\s*\]", re.ASCII)
 _OWN_TYPE = re.compile(r"\(\d+,(?:[89]|\d{2,}),", re.ASCII)
-_Number = Annotated[int, Field(ge=1, le=1_000_000)]
+_Number = Annotated[int, Field(ge=1, le=10_000)]
+_Side = Annotated[int, Field(ge=1, le=4096)]
+_LAYERS = 5000  # of a network; the published ones have a few hundred
 
 
 class _Stored(BaseModel):
@@ -32,13 +37,13 @@ class _Stored(BaseModel):
 class _Skeleton(_Stored):
     model_config = ConfigDict(extra="forbid")
 
-    stem: list[Literal["conv", "pool"]] = Field(min_length=1)
-    widths: list[_Number]
-    repeats: list[_Number]
+    stem: list[Literal["conv", "pool"]] = Field(min_length=1, max_length=32)
+    widths: list[_Number] = Field(max_length=32)
+    repeats: list[_Number] = Field(max_length=32)
 
 
 class _Preprocessing(_Stored):
-    size: list[_Number] = Field(min_length=2, max_length=2)
+    size: list[_Side] = Field(min_length=2, max_length=2)
     resize: Literal["crop", "letterbox", "stretch"]
     scale: Literal["0..1"]
     mean: list[FiniteFloat]
@@ -48,14 +53,14 @@ class _Preprocessing(_Stored):
 class _Config(_Stored):
     code: str
     skeleton: _Skeleton
-    image: list[_Number] = Field(min_length=3, max_length=3)
+    image: tuple[_Number, _Side, _Side]
     classes: list[str] = Field(min_length=2)
     preprocessing: _Preprocessing
     data: str
 
 
 class _Metrics(_Stored):
-    metric: str
+    metric: Literal["accuracy", "balanced-accuracy", "macro-f1"]  # it becomes text of model.py
     test_accuracy: FiniteFloat | None  # None: the test part was not read
     validation_accuracy: FiniteFloat | None  # None: there was no validation part
     params: int
@@ -63,11 +68,16 @@ class _Metrics(_Stored):
 
 
 def write(model: Model, out: Path, pictures: Mapping[str, str] = MappingProxyType({})) -> None:
-    """Weights, config.json, metrics.json, and README.md for people, with pictures by file name."""
+    """Weights, config.json, metrics.json and their checksums; README.md for people, with pictures by
+    file name.
+
+    All but the pictures is on the disk when this returns.
+    """
     out.mkdir(parents=True, exist_ok=True)
     weights.save(model.network.state_dict(), out)
     for name, content in (("config", model.config), ("metrics", model.metrics)):
-        (out / f"{name}.json").write_text(_as_text(content))
+        replace_file(out / f"{name}.json", _as_text(content).encode())
+    checksums.write([out / "config.json", out / "metrics.json", *weights.files(out)])
     for name, picture in pictures.items():
         (out / name).write_text(picture, encoding="utf-8")
     (out / "README.md").write_text(card(model, pictures), encoding="utf-8")
@@ -83,8 +93,9 @@ def read(directory: Path, extensions: Extensions, num_classes: int | None = None
     """The model on the CPU, ready to be evaluated. InputError names what is missing or does not fit."""
     if not directory.is_dir():
         raise InputError(f"model {directory}: no such directory; name one that train --out wrote")
-    config = _read_json(directory / "config.json", _Config)
-    metrics = _read_json(directory / "metrics.json", _Metrics)
+    sums = checksums.read(directory)
+    config = _read_json(directory / "config.json", _Config, sums)
+    metrics = _read_json(directory / "metrics.json", _Metrics, sums)
     where = f"model {directory / 'config.json'}"
     channels, scale = config["image"][0], config["preprocessing"]
     if not len(scale["mean"]) == len(scale["deviation"]) == channels:
@@ -92,16 +103,19 @@ def read(directory: Path, extensions: Extensions, num_classes: int | None = None
     if scale["size"] != config["image"][1:]:
         raise InputError(f"{where}: size {scale['size']} is not that of image {config['image']}")
     block = _block(config["code"], extensions, where)
+    if (layers := len(block.layers) * sum(config["skeleton"]["repeats"])) > _LAYERS:
+        raise InputError(f"{where}: {layers} layers; at most {_LAYERS} are read")
     stored = weights.load(directory)
     # the file's own size bounds what is built for it
     held = sum(tensor.numel() for tensor in stored.values())
     try:
-        plan = plan_of(block, config)
-        if plan.params > held:
-            raise InputError(f"{plan.params} parameters, but the weights have {held}")
-        network = restored(plan, stored)
+        network = restored(plan_of(block, config, held), stored)
+    except OverLimit:
+        raise InputError(f"{where}: more parameters than the weights have, which is {held}") from None
     except InputError as error:
-        raise InputError(f"{where}: {error}") from None
+        raise InputError(f"{where}: {error}"[:600]) from None
+    for path in weights.files(directory):  # whose size is the network's, as is known by now
+        checksums.refuse_changed(sums, path)
     return Model(network.eval(), block, config, metrics, num_classes).eval()
 
 
@@ -120,9 +134,11 @@ def _block(code: str, extensions: Extensions, where: str) -> Block:
         raise InputError(f"{where}: {error}") from None
 
 
-def _read_json(path: Path, form: type[BaseModel]) -> dict[str, Any]:
-    """The object in the file, once it has the form."""
+def _read_json(path: Path, form: type[BaseModel], sums: Sums | None) -> dict[str, Any]:
+    """The object in the file, once it has the form and is as it was written."""
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for
+            raise InputError(f"model {path}: is no file")
         with path.open("rb") as file:
             text = file.read(_BYTES + 1)
     except OSError as error:
@@ -135,5 +151,6 @@ def _read_json(path: Path, form: type[BaseModel]) -> dict[str, Any]:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "content"
         raise InputError(f"model {path}: damaged: {place}: {first['msg']}"[:300]) from None
+    checksums.refuse_changed(sums, path, text)
     content: dict[str, Any] = json.loads(text)
     return content

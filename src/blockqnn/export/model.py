@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from blockqnn.errors import InputError
 from blockqnn.network.model import Network
-from blockqnn.network.plan import Image, NetworkPlan, Skeleton, plan_network
+from blockqnn.network.plan import Image, Limits, NetworkPlan, Skeleton, plan_network
 from blockqnn.space.code import Block
 
 
@@ -65,7 +65,8 @@ class Model(nn.Module):
         return self.forward_head(self.forward_features(x))
 
 
-def plan_of(block: Block, config: Mapping[str, Any]) -> NetworkPlan:
-    """The plan of the network that a configuration tells of."""
+def plan_of(block: Block, config: Mapping[str, Any], most: int | None = None) -> NetworkPlan:
+    """The plan of the network that a configuration tells of; OverLimit over `most` parameters."""
     skeleton = Skeleton(**{name: tuple(values) for name, values in config["skeleton"].items()})
-    return plan_network(block, skeleton, Image(*config["image"]), len(config["classes"]))
+    image, classes = Image(*config["image"]), len(config["classes"])
+    return plan_network(block, skeleton, image, classes, Limits(max_params=most))

@@ -57,7 +57,7 @@ def _head(model: Model, images: bool) -> Iterator[str]:
     yield f'"""Image classifier of {len(model.classes)} classes in plain PyTorch, written by blockqnn.'
     yield ""
     for text in (
-        f"Block {model.config['code']}",
+        f"Block {model.block}",
         f"{plan.params:,} parameters, {plan.flops:,} FLOPs an image (2 a multiply-add),"
         f" {_accuracy(metrics)}.",
         "Needs torch and safetensors"

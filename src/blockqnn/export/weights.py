@@ -6,13 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from blockqnn.errors import InputError
+from blockqnn.place import replace_file
 
 _FILE, _INDEX = "model.safetensors", "model.safetensors.index.json"
 _SHARD = re.compile(r"model-\d{5}-of-\d{5}\.safetensors", re.ASCII)
+_INDEX_BYTES = 1 << 24
 _SHARD_BYTES = 15_000_000  # what many forges and mail gateways still take; a header included
 
 
@@ -31,44 +34,67 @@ def save(weights: Mapping[str, Tensor], directory: Path) -> None:
         shards[-1][name] = weight.detach().cpu().contiguous()
         room -= needed
     if len(shards) == 1:
-        save_file(shards[0], directory / _FILE)
+        replace_file(directory / _FILE, to_bytes(shards[0]))
         return
     places: dict[str, str] = {}
     for number, shard in enumerate(shards, 1):
         file = f"model-{number:05}-of-{len(shards):05}.safetensors"
-        save_file(shard, directory / file)
+        replace_file(directory / file, to_bytes(shard))
         places |= dict.fromkeys(shard, file)
     total = sum(weight.nbytes for weight in weights.values())
     index = {"metadata": {"total_size": total}, "weight_map": places}
-    (directory / _INDEX).write_text(json.dumps(index, indent=2) + "\n")
+    replace_file(directory / _INDEX, (json.dumps(index, indent=2) + "\n").encode())
+
+
+def files(directory: Path) -> list[Path]:
+    """The files that hold the weights, the index too. InputError as of `load`."""
+    if _is_one(directory):
+        return [directory / _FILE]
+    return [
+        directory / _INDEX,
+        *(directory / shard for shard in sorted(set(_places(directory).values()))),
+    ]
+
+
+def _is_one(directory: Path) -> bool:
+    return (directory / _FILE).exists() or not (directory / _INDEX).exists()
 
 
 def load(directory: Path) -> dict[str, Tensor]:
     """All tensors by name. InputError names the file that is missing or damaged."""
-    if (directory / _FILE).exists() or not (directory / _INDEX).exists():
+    if _is_one(directory):
         return _load_file(directory / _FILE)
-    index = directory / _INDEX
-    try:
-        places = dict(json.loads(index.read_bytes())["weight_map"])
-        files = sorted(set(map(str, places.values())))
-    except (ValueError, KeyError, TypeError, OSError):
-        raise InputError(f"weights {index}: damaged; must map names to files in weight_map") from None
-    if foreign := [file for file in files if not _SHARD.fullmatch(file)]:
-        raise InputError(f"weights {index}: names {foreign[0]!r}, which is no shard beside it")
+    index, places = directory / _INDEX, _places(directory)
     weights: dict[str, Tensor] = {}
-    for file in files:
+    for file in sorted(set(places.values())):
         weights |= _load_file(directory / file)
     if weights.keys() != places.keys():
         odd = min(weights.keys() ^ places.keys())
-        raise InputError(f"weights {index}: tensor {odd!r} is not where it says")
+        raise InputError(f"weights {index}: tensor {odd[:60]!r} is not where it says")
     return weights
 
 
+def _places(directory: Path) -> dict[str, str]:
+    """The shard that each tensor is in, by the index."""
+    index = directory / _INDEX
+    try:
+        with index.open("rb") as file:
+            found = dict(json.loads(file.read(_INDEX_BYTES))["weight_map"])
+        places = {str(name): str(shard) for name, shard in found.items()}
+    except (ValueError, KeyError, TypeError, RecursionError, OSError):
+        raise InputError(f"weights {index}: damaged; must map names to files in weight_map") from None
+    if foreign := [shard for shard in places.values() if not _SHARD.fullmatch(shard)]:
+        raise InputError(f"weights {index}: names {foreign[0][:60]!r}, which is no shard beside it")
+    return places
+
+
 def _load_file(path: Path) -> dict[str, Tensor]:
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise InputError(f"weights {path}: is no file")
     try:
         return load_file(path)
     except FileNotFoundError:
         raise InputError(f"weights {path}: no such file") from None
-    except (SafetensorError, OSError) as error:
-        reason = str(error).partition("\n")[0]
+    except (SafetensorError, OSError, MemoryError) as error:
+        reason = str(error).partition("\n")[0][:200]
         raise InputError(f"weights {path}: cannot be read as safetensors ({reason})") from None

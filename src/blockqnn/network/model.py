@@ -128,7 +128,7 @@ def restored(plan: NetworkPlan, weights: Mapping[str, Tensor]) -> Network:
     have, want = ({n: tuple(t.shape) for n, t in d.items()} for d in (weights, network.state_dict()))
     for name in sorted(have.keys() | want.keys()):
         if have.get(name) != want.get(name):
-            raise InputError(f"tensor {name}: its shape is {have.get(name)}, not {want.get(name)}")
+            raise InputError(f"tensor {name[:60]}: its shape is {have.get(name)}, not {want.get(name)}")
     network.load_state_dict(weights)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network

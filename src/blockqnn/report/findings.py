@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 from blockqnn.errors import InputError
 from blockqnn.journal import Journal, Row, Stage
 from blockqnn.journal import read as read_journal
+from blockqnn.report.calibrated import Evidence
+from blockqnn.report.calibrated import read as read_evidence
 from blockqnn.report.rows import RunView
 from blockqnn.report.rows import read as read_run
 from blockqnn.runtime.store import is_run
@@ -66,12 +68,13 @@ class Metrics(_Stored):
 
 @dataclass(frozen=True)
 class Findings:
-    """The journal, and what there is of a search and a model."""
+    """The journal, and what there is of a search, of its proof and of a model."""
 
     directory: Path
     journal: Journal
     metrics: Metrics | None
     run: RunView | None
+    evidence: Evidence
 
     def done(self, stage: Stage) -> bool:
         return stage in self.journal.took
@@ -110,11 +113,13 @@ def found_by_search(row: Row) -> bool:
 def read(directory: Path) -> Findings:
     """What lies in the directory now. InputError without a journal, or where a file is damaged."""
     run = directory / "run"
+    searched = is_run(run)
     return Findings(
         directory=directory,
         journal=read_journal(directory),
         metrics=_metrics(directory / "metrics.json"),
-        run=read_run(run) if is_run(run) else None,
+        run=read_run(run) if searched else None,
+        evidence=read_evidence(run) if searched else Evidence(None, None),
     )
 
 

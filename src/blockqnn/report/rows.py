@@ -16,7 +16,7 @@ from blockqnn.runtime.energy import spent_energy
 from blockqnn.runtime.facts import RunFacts, facts_of, problem_of, strategy_of
 from blockqnn.runtime.fold import Fold
 from blockqnn.runtime.pace import shares, spent_seconds
-from blockqnn.runtime.search import Strategy
+from blockqnn.runtime.search import ALARM, Strategy
 from blockqnn.runtime.store import Store
 from blockqnn.strategy.finalists import finalists
 
@@ -79,11 +79,21 @@ class RunView:
     seconds: float  # of evaluation, summed over the workers
     strategy: Strategy
     energy: float | None = None  # joules, as the devices told; None: they do not
+    alarms: tuple[int, ...] = ()  # trials that were measured twice and gave two numbers
 
     @property
     def planned(self) -> int | None:
         """The planned number of trials, extensions included; None with a budget of time."""
         return self.plans[-1][1].trials
+
+    @property
+    def warnings(self) -> list[str]:
+        """A line each: of the data, and of what should not have happened."""
+        alarms = (
+            f"trial {number} was measured twice, on one kind of machine, and gave two numbers"
+            for number in self.alarms
+        )
+        return [*self.facts.data.warnings, *alarms]
 
     @property
     def budget(self) -> BudgetUse | None:
@@ -125,7 +135,7 @@ class RunView:
             "failures": dict(self._failures),
             "budget": self.budget and {**vars(self.budget), "share": self.budget.share},
             "best": best[0].told() if best else None,
-            "warnings": list(self.facts.data.warnings),
+            "warnings": self.warnings,
             "trajectory": self.trajectory,
             "seconds": round(self.seconds, 1),
         }
@@ -241,12 +251,13 @@ def read(directory: Path) -> RunView:
 
     Raises InputError when there is none.
     """
+    fold = Fold()
     with Store.read(directory) as store:
         facts = facts_of(store)
-        events = store.events()
-        fold = Fold()
+        results = store.results()  # before the trials, so that none is of a trial that came meanwhile
         fold.add_trials(store.trials())
-        fold.add_results(store.results())
+        fold.add_results(results)
+        events = store.events()
     problem = problem_of(facts)
     strategy = strategy_of(facts.settings, problem)
     fold.tell_until(fold.complete_iterations(), strategy, problem.mdp.episode, problem.reward)
@@ -254,8 +265,7 @@ def read(directory: Path) -> RunView:
     for trial in fold.trials:
         outcome = fold.outcome(trial)
         rewards.append(None if outcome is None else problem.reward(trial, outcome))
-    results = (fold.result(t) for t in fold.trials if t.repeat_of is None)
-    seconds = sum(r.observed.seconds for r in results if r is not None)
+    seconds = sum(result.observed.seconds for result in results)
     return RunView(
         directory=directory,
         facts=facts,
@@ -266,6 +276,7 @@ def read(directory: Path) -> RunView:
         rewards=tuple(rewards),
         seconds=seconds,
         energy=spent_energy(events),
+        alarms=tuple(body for kind, body in events if kind == ALARM),
         strategy=strategy,
     )
 

@@ -104,7 +104,10 @@ class RunFacts(BaseModel):
 
 def facts_of(store: Store) -> RunFacts:
     """What the store's run knows of itself; InputError where this version cannot read it."""
-    stored = store.facts().get("run", "")
+    try:
+        stored = store.facts().get("run", "")
+    except RecursionError:
+        raise InputError(f"run {store.directory}: damaged: its facts are nested too deep") from None
     try:
         return RunFacts.model_validate_json(stored)
     except ValidationError as error:

@@ -1,55 +1,17 @@
-"""The local executor: one supervised worker process a slot, reused while healthy."""
+"""The local executor: the workers of this machine."""
 
 import math
-import queue
-import signal
 import time
-from collections import Counter, deque
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-
-from blockqnn.machine import free_memory, usable_cores
-from blockqnn.records import Failure, FailureKind, Measurement, Observation, Result, Task
-from blockqnn.runtime.attempt import WorkerProcess
-from blockqnn.runtime.search import NoWorkerLeft
-from blockqnn.runtime.worker import READY
-
-_LOOK = 0.2  # seconds between two looks at deadlines and memory
-_START_SECONDS = 180.0  # for a worker to become ready
-_FAILED_STARTS = 3  # in a row; then the slot is given up
-_LOSSES = 3  # of one task to killed workers; then it is taken for the culprit
-_TRIES = 2  # of a task that ends its worker, its time or its memory
-_OWN_DEATHS = tuple(
-    -getattr(signal, name)
-    for name in ("SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGABRT")
-    if hasattr(signal, name)
-)
-_MEMORY_EVIDENCE = 0.8  # of the limit: a SIGKILL above it counts as out of memory
-
-
-@dataclass
-class _Slot:
-    name: str
-    gpu: str | None = None  # the only one that its worker sees
-    worker: WorkerProcess | None = None
-    ready: bool = False
-    task: Task | None = None
-    begun: float = 0.0
-    memory: int = 0  # bytes, at the last look
-    failed_starts: int = 0
+from blockqnn.records import Result, Task
+from blockqnn.runtime.host import Host
+from blockqnn.runtime.verdicts import Verdicts
 
 
 class LocalExecutor:
-    """Evaluates tasks in child processes; no fault of one touches another.
-
-    A worker killed from outside is replaced and its task tried again; the third loss of one task
-    is `crashed`. A worker that exits or crashes by itself: `crashed` the second time; over its
-    time or memory: `timeout` or `out_of_memory` the second time.
-    """
+    """Evaluates tasks on this machine's host; a faulty attempt is tried again as the verdicts say."""
 
     def __init__(
         self,
@@ -61,164 +23,35 @@ class LocalExecutor:
         memory: int | None = None,
         gpus: Sequence[str] = (),
     ) -> None:
-        """`timeout` in seconds for a task, `memory` in bytes for a worker (None: its share).
-
-        Without `workers` there is one a core. Where `gpus` are named, as CUDA_VISIBLE_DEVICES does, each
-        worker sees one of them, in turn. The evaluator's specification tells the memory too.
-        """
-        count = workers or usable_cores()
-        free = free_memory()
-        self._timeout = timeout
-        self._memory = memory or (int(0.9 * free / count) if free else None)
-        self._evaluator, self._specification = evaluator, {"memory": self._memory, **specification}
-        self._inbox: queue.SimpleQueue[tuple[WorkerProcess, bytes | None]] = queue.SimpleQueue()
-        self._slots = [
-            _Slot(str(number), gpus[number % len(gpus)] if gpus else None) for number in range(count)
-        ]
-        self._queue: deque[Task] = deque()
-        self._faults: dict[int, Counter[str]] = {}  # by task
-        self._done: list[Result] = []
-        self._last_look = 0.0
-        try:
-            for slot in self._slots:
-                self._start(slot)
-        except BaseException:
-            self.close()
-            raise
+        """As of `Host`."""
+        self._host = Host(
+            evaluator, specification, workers=workers, timeout=timeout, memory=memory, gpus=gpus
+        )
+        self._verdicts = Verdicts()
+        self._tasks: dict[int, Task] = {}  # not finished, by number
 
     @property
     def free(self) -> int:
-        idle = sum(slot.worker is not None and slot.task is None for slot in self._slots)
-        return max(0, idle - len(self._queue))
+        return self._host.free
 
     def submit(self, task: Task) -> None:
         assert self.free, "submit only into a free slot"
-        self._queue.append(task)
-        self._hear_all()
-        self._feed()
+        self._tasks[task.number] = task
+        self._host.submit(task)
 
     def wait(self, timeout: float | None = None) -> list[Result]:
-        assert self._done or self._queue or any(s.task for s in self._slots), "nothing was submitted"
+        assert self._tasks, "nothing was submitted"
         end = math.inf if timeout is None else time.monotonic() + timeout
-        while not self._done and (left := end - time.monotonic()) > 0:
-            with suppress(queue.Empty):
-                self._heard(*self._inbox.get(timeout=min(_LOOK, left)))
-            self._hear_all()
-            if time.monotonic() - self._last_look >= _LOOK:
-                self._look()
-            self._feed()
-        done, self._done = self._done, []
-        return done
+        results: list[Result] = []
+        while not results and (left := end - time.monotonic()) > 0:
+            for ending in self._host.wait(left):
+                if result := self._verdicts.result(ending):
+                    results.append(result)
+                    del self._tasks[result.number]
+                else:
+                    self._host.submit(self._tasks[ending.number], first=True)
+        return results
 
     def close(self) -> None:
-        for slot in self._slots:
-            if slot.worker is not None:
-                slot.worker.kill()
-                slot.worker = None
-        self._queue.clear()
-
-    def _start(self, slot: _Slot) -> None:
-        seen = {} if slot.gpu is None else {"CUDA_VISIBLE_DEVICES": slot.gpu}
-        try:
-            slot.worker = WorkerProcess(self._evaluator, self._specification, self._inbox, seen)
-        except OSError as error:
-            raise NoWorkerLeft(f"no worker starts: {error}") from error
-        slot.ready, slot.task, slot.memory = False, None, 0
-
-    def _feed(self) -> None:
-        """Gives queued tasks to ready, idle workers."""
-        for slot in self._slots:
-            if self._queue and slot.worker is not None and slot.ready and slot.task is None:
-                slot.task, slot.begun = self._queue.popleft(), time.monotonic()
-                slot.worker.send(slot.task)
-
-    def _hear_all(self) -> None:
-        while not self._inbox.empty():
-            self._heard(*self._inbox.get())
-
-    def _heard(self, worker: WorkerProcess, line: bytes | None) -> None:
-        slot = next((s for s in self._slots if s.worker is worker), None)
-        if slot is None:  # it was replaced
-            return
-        if line is None:
-            self._ended(slot, worker)
-        elif slot.ready:
-            self._answered(slot, worker, line)
-        elif line == READY.encode():  # whatever else a starting Python says is no answer
-            slot.ready, slot.failed_starts = True, 0
-
-    def _answered(self, slot: _Slot, worker: WorkerProcess, line: bytes) -> None:
-        try:
-            result = Result.model_validate_json(line)
-        except ValidationError:
-            result = None
-        if slot.task is None or result is None or result.number != slot.task.number:
-            worker.kill()
-            self._fault(slot, "bad_result", _TRIES, "bad_result", repr(line[:80]))
-            return
-        attempts = self._faults.pop(result.number, Counter()).total() + 1
-        self._finish(slot, result.outcome, attempts, result.observed.fingerprint)
-
-    def _ended(self, slot: _Slot, worker: WorkerProcess) -> None:
-        status, words = worker.ended_by(), worker.last_words
-        if not slot.ready:
-            slot.failed_starts += 1
-            slot.worker = None
-            if slot.failed_starts < _FAILED_STARTS:
-                self._start(slot)
-            elif all(s.worker is None for s in self._slots):
-                raise NoWorkerLeft(f"no worker starts: {words or f'exit status {status}'}")
-        elif self._memory and slot.memory > _MEMORY_EVIDENCE * self._memory and status < 0:
-            self._fault(slot, "memory", _TRIES, "out_of_memory", _gigabytes(slot.memory))
-        elif status >= 0 or status in _OWN_DEATHS:
-            self._fault(slot, "crash", _TRIES, "crashed", f"exit status {status} {words}".strip())
-        else:
-            self._fault(slot, "loss", _LOSSES, "crashed", f"{_LOSSES} workers were lost with it")
-
-    def _look(self) -> None:
-        """Ends what is over its time or its memory."""
-        self._last_look = now = time.monotonic()
-        for slot in self._slots:
-            if slot.worker is None:
-                continue
-            if slot.worker.is_dead() or (not slot.ready and now - slot.worker.started > _START_SECONDS):
-                self._ended(slot, slot.worker)
-                continue
-            if not slot.ready:
-                continue
-            slot.memory = slot.worker.memory() or slot.memory
-            if self._memory and slot.memory > self._memory:
-                slot.worker.kill()
-                self._fault(slot, "memory", _TRIES, "out_of_memory", _gigabytes(slot.memory))
-            elif slot.task is not None and now - slot.begun > self._timeout:
-                slot.worker.kill()
-                self._fault(slot, "timeout", _TRIES, "timeout", f"over {self._timeout:g} s")
-
-    def _fault(self, slot: _Slot, fault: str, limit: int, kind: FailureKind, detail: str) -> None:
-        """Replaces a dead worker; its task is tried again until the fault's limit is reached."""
-        if slot.task is not None:
-            faults = self._faults.setdefault(slot.task.number, Counter())
-            faults[fault] += 1
-            if faults[fault] >= limit:
-                del self._faults[slot.task.number]
-                self._finish(slot, Failure(kind=kind, detail=detail), faults.total())
-            else:
-                self._queue.appendleft(slot.task)
-        self._start(slot)
-
-    def _finish(
-        self, slot: _Slot, outcome: Measurement | Failure, attempts: int, fingerprint: str = ""
-    ) -> None:
-        assert slot.task is not None
-        observed = Observation(
-            seconds=time.monotonic() - slot.begun,
-            worker=slot.name,
-            attempts=attempts,
-            fingerprint=fingerprint,
-        )
-        self._done.append(Result(number=slot.task.number, outcome=outcome, observed=observed))
-        slot.task = None
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:.1f} GB in main memory"
+        self._tasks.clear()
+        self._host.close()

@@ -3,6 +3,7 @@
 from collections import ChainMap, deque
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
@@ -12,12 +13,13 @@ from blockqnn.network.plan import OverLimit
 from blockqnn.records import Failure, Measurement, Observation, Result, Task, Trial
 from blockqnn.runtime.fold import Fold, Learner
 from blockqnn.runtime.pace import Event, Pace, Planned
-from blockqnn.runtime.store import Store
+from blockqnn.runtime.store import NotWritten, Store
 from blockqnn.seeds import derive, generator
 from blockqnn.space.mdp import MDP
 from blockqnn.strategy.traits import Traits
 
 DRAWS = 100  # proposals of one trial at most
+LATE, ALARM = "late", "determinism alarm"  # events: an outcome that came too late; it was another one
 
 
 class Strategy(Learner, Protocol):
@@ -36,7 +38,7 @@ class Strategy(Learner, Protocol):
 
 
 class Executor(Protocol):
-    """Evaluates tasks, several at a time. Each submitted task gives exactly one result."""
+    """Evaluates tasks, several at a time. Each submitted task gives a result at least once."""
 
     @property
     def free(self) -> int:
@@ -117,7 +119,7 @@ def search(
     fold.add_trials(store.trials())
     fold.add_results(store.results())
     waiting = deque(_longest_first(problem, fold.unfinished()))
-    running = 0
+    running: set[int] = set()  # trials without an outcome that this session has submitted
     asked_at = 1.0  # share of the plan at which the last iteration was asked
     try:
         while True:
@@ -138,18 +140,21 @@ def search(
             left = pace.left(fold)
             while waiting and (left is None or left > 0) and executor.free:
                 trial = waiting.popleft()
+                if fold.has(trial.number):  # by an attempt of an earlier session
+                    continue
                 seed = derive(plan.seed, "train", trial.number)
                 executor.submit(Task(number=trial.number, code=trial.code, seed=seed))
-                running += 1
-            report(Progress(fold, running, strategy.epsilon(asked_at), asked_at, left))
-            if not running or (left is not None and left <= 0):
+                running.add(trial.number)
+            report(Progress(fold, len(running), strategy.epsilon(asked_at), asked_at, left))
+            if not (running or waiting) or (left is not None and left <= 0):
                 break
-            done = executor.wait(left)
-            store.add(results=done, events=[*_new_fingerprints(fold, done), *pace.passed()])
+            done, late = _first_of_each(fold, executor.wait(left))
+            store.add(results=done, events=[*_new_fingerprints(fold, done), *late, *pace.passed()])
             fold.add_results(done)
-            running -= len(done)
+            running -= {result.number for result in done}
     except KeyboardInterrupt:
-        store.add(events=pace.passed())
+        with suppress(NotWritten):  # the interrupt counts, also of who waited for room on the disk
+            store.add(events=pace.passed())
         raise
     store.add(events=pace.passed())
     fold.tell_until(fold.complete_iterations(), strategy, problem.mdp.episode, problem.reward)
@@ -165,10 +170,35 @@ def _longest_first(problem: Problem[S, A], trials: Iterable[Trial]) -> list[Tria
     return sorted(trials, key=lambda trial: (trial.iteration, -problem.cost(trial), trial.number))
 
 
+def _first_of_each(fold: Fold, results: Iterable[Result]) -> tuple[list[Result], list[Event]]:
+    """The first outcome of each trial, which counts; and each later one, which is kept as an event.
+
+    An attempt that was given up may still answer, and an answer may come twice. Where two measurements
+    of one trial on one kind of machine differ, training is not what the seed says: an alarm.
+    """
+    first: dict[int, Result] = {}
+    late: list[Event] = []
+    for result in results:
+        kept = first.get(result.number) or fold.result(fold.trials[result.number])
+        if kept is None:
+            first[result.number] = result
+            continue
+        late.append((LATE, result.model_dump(mode="json")))
+        if kept.observed.fingerprint == result.observed.fingerprint and _differ(kept, result):
+            late.append((ALARM, result.number))
+    return list(first.values()), late
+
+
+def _differ(one: Result, other: Result) -> bool:
+    """Whether both are measurements and not the same, latency apart, which is never the same."""
+    measured = [r.outcome for r in (one, other) if isinstance(r.outcome, Measurement)]
+    return len({outcome.model_copy(update={"latency": None}) for outcome in measured}) == 2
+
+
 def _new_fingerprints(fold: Fold, results: Sequence[Result]) -> list[Event]:
     """An event where a run's measurements begin to come from a different kind of machine."""
     new = {r.observed.fingerprint for r in results} - fold.fingerprints - {""}
-    return [("fingerprint", sorted(new))] if new and fold.fingerprints else []
+    return [("fingerprint", sorted(new))] if new and len(fold.fingerprints | new) > 1 else []
 
 
 def ask_iteration(

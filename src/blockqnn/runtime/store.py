@@ -1,76 +1,108 @@
 """The store: one SQLite file a run, one writer, every answer durable before it counts.
 
 journal_mode=DELETE with synchronous=EXTRA survives power loss; what is ready goes into one
-commit. Nothing is ever changed or deleted: the state of a search is a fold over the rows.
+commit. Nothing is ever changed or deleted: the state of a search is a fold over the rows. Rows prove
+themselves (`schema.py`): whoever reads refuses a damaged file.
 """
 
-import json
 import shlex
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from blockqnn.errors import InputError
-from blockqnn.records import OUTCOME, Observation, Result, Trial
+from blockqnn.place import sync_entries
+from blockqnn.records import Result, Trial
+from blockqnn.runtime.disk import Patience, make_directory, refuse_network_disk
+from blockqnn.runtime.lock import LOCK, OWNER, Lock
+from blockqnn.runtime.migration import leave_copy, migrate
 from blockqnn.runtime.pace import Event
-
-DATABASE, LOCK, CONFIG = "run.sqlite3", "run.lock", "config.yaml"
-SCHEMA_VERSION = 1
-_OURS = {DATABASE, f"{DATABASE}-journal", LOCK, CONFIG}
-_TABLES = (
-    "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
-    "CREATE TABLE trials (number INTEGER PRIMARY KEY, iteration INTEGER NOT NULL, code TEXT NOT NULL,"
-    " key TEXT NOT NULL, density REAL, redrawn INTEGER NOT NULL,"
-    " redrawn_steps INTEGER NOT NULL, repeat_of INTEGER)",
-    "CREATE TABLE results (number INTEGER PRIMARY KEY REFERENCES trials, outcome TEXT NOT NULL,"
-    " observed TEXT NOT NULL)",
-    "CREATE TABLE events (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL)",
-    f"PRAGMA user_version = {SCHEMA_VERSION}",
+from blockqnn.runtime.rest import collector_at_rest
+from blockqnn.runtime.run_file import (
+    DATABASE,
+    connect,
+    holds_pages,
+    opened,
+    roll_back_if_interrupted,
+    writing,
 )
+from blockqnn.runtime.schema import (
+    FORMAT,
+    VALUES,
+    Row,
+    Table,
+    checksum,
+    event_rows,
+    fact_rows,
+    lay_out,
+    result_row,
+    selected,
+    trial_row,
+    write,
+)
+from blockqnn.runtime.verify import (
+    NO_ROW,
+    TABLES,
+    UNREADABLE,
+    Damage,
+    Examined,
+    examined,
+    gaps,
+    in_one_line,
+    is_damage,
+)
+
+CONFIG = "config.yaml"
+_OURS = {DATABASE, f"{DATABASE}-journal", LOCK, OWNER, CONFIG}
 
 
 class NotWritten(RuntimeError):
-    """A commit failed, most often for want of space; everything committed before is kept."""
+    """A commit failed, for want of space or by a fault of the disk; what was committed is kept."""
 
     def __init__(self, directory: Path, error: sqlite3.Error) -> None:
-        again = shlex.join(["blockqnn", "search", "--run", str(directory)])
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        self.full, self.faulty = code == sqlite3.SQLITE_FULL, code == sqlite3.SQLITE_IOERR
+        check = f" verify it with: {_command('check', directory)};" if self.faulty else ""
         super().__init__(
-            f"run {directory}: cannot be written ({error}); what was done before is kept, go on with:"
-            f" {again}"
+            f"run {directory}: cannot be written ({error}); what was done before is kept,{check} go on"
+            f" with: {_command('search', '--run', directory)}"
         )
 
 
 class Store:
     """A run's rows. Writers hold the directory's lock for as long as they live.
 
-    Use `create`, `resume` or `read`; close it when done, or use it as a context manager.
+    Use `create`, `resume` or `read`; close it when done, or use it as a context manager. A writer with
+    `patience` waits for room on a full disk; without, `add` raises at once.
     """
 
-    def __init__(self, directory: Path, connection: sqlite3.Connection, lock: FileLock | None) -> None:
+    def __init__(
+        self, directory: Path, connection: sqlite3.Connection, form: int, lock: Lock | None
+    ) -> None:
         self.directory = directory
+        self.patience: Patience | None = None
         self._connection = connection
+        self._form = form
         self._lock = lock
+        self._failed: NotWritten | None = None
 
     @classmethod
     def create(cls, directory: Path, facts: Mapping[str, Any]) -> "Store":
         """A new run in a directory that is missing or empty, with facts that never change."""
         refuse_unless_fresh(directory)
-        directory.mkdir(parents=True, exist_ok=True)
-        _roll_back_if_interrupted(directory)
-        lock = _locked(directory)
+        make_directory(directory)
+        sync_entries(directory)
+        roll_back_if_interrupted(directory)
+        lock = Lock(directory)
         try:
-            if _holds_pages(directory):
+            if holds_pages(directory):
                 raise InputError(f"run directory {directory}: holds a run already")
-            store = cls(directory, _writing(_connect(directory, "rwc")), lock)
+            store = cls(directory, writing(connect(directory, "rwc")), FORMAT, lock)
             with store._transaction() as connection:
-                for statement in _TABLES:
-                    connection.execute(statement)
-                rows = ((name, json.dumps(value, allow_nan=False)) for name, value in facts.items())
-                connection.executemany("INSERT INTO facts VALUES (?, ?)", rows)
+                lay_out(connection)
+                write(connection, {"facts": fact_rows(facts)})
         except BaseException:
             lock.release()
             raise
@@ -78,21 +110,54 @@ class Store:
 
     @classmethod
     def resume(cls, directory: Path) -> "Store":
-        """An existing run, to go on with it."""
+        """An existing run, to go on with it; InputError where anything of it is damaged.
+
+        A file of format 1 is rewritten in today's, with a copy of it left beside.
+        """
         _require_run(directory)
-        lock = _locked(directory)
+        refuse_network_disk(directory)
+        lock = Lock(directory)
         try:
-            return cls(directory, _writing(_checked(_connect(directory, "rw"), directory)), lock)
+            connection, form = opened(directory, "rw")
+            store = cls(directory, connection, form, lock)
+            try:
+                store._refuse(store.examined().damages)
+                writing(connection)
+                if form < FORMAT:
+                    leave_copy(directory / DATABASE)
+                    with store._transaction():
+                        migrate(connection)
+                    store._form = FORMAT
+            except BaseException:
+                connection.close()
+                raise
         except BaseException:
             lock.release()
             raise
+        return store
 
     @classmethod
     def read(cls, directory: Path) -> "Store":
-        """An existing run, to look at it; beside a live writer too."""
+        """An existing run, to look at it; beside a live writer too.
+
+        InputError where rows are lost or added; the rest is verified where it is read.
+        """
+        store = cls.look(directory)
+        try:
+            with store._damage_told():
+                found = gaps(store._connection, store._form)
+            store._refuse(store.examined().damages if found else [])
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def look(cls, directory: Path) -> "Store":
+        """As `read`, but whatever befell it: for `examined`."""
         _require_run(directory)
-        _roll_back_if_interrupted(directory)
-        return cls(directory, _checked(_connect(directory, "ro"), directory), None)
+        roll_back_if_interrupted(directory)
+        return cls(directory, *opened(directory, "ro"), None)
 
     def __enter__(self) -> "Store":
         return self
@@ -105,53 +170,73 @@ class Store:
         if self._lock is not None:
             self._lock.release()
 
+    @property
+    def form(self) -> int:
+        """The format in which it is written."""
+        return self._form
+
     def facts(self) -> dict[str, Any]:
-        with self._damage_told():
-            rows = self._connection.execute("SELECT name, value FROM facts")
-            return {name: json.loads(value) for name, value in rows}
+        return dict(self._values("facts", "ORDER BY rowid", ()))
 
     def trials(self, first: int = 0, most: int | None = None) -> list[Trial]:
         """Trials in order of their numbers, from the first one on: all, or so many at most."""
-        names = tuple(Trial.model_fields)
-        rows = self._rows(f"SELECT {', '.join(names)} FROM trials", first, most)
-        with self._damage_told():
-            return [Trial(**dict(zip(names, row, strict=True))) for row in rows]
+        return self._numbered("trials", first, most)
 
     def results(self, first: int = 0, most: int | None = None) -> list[Result]:
         """Results in order of their trials' numbers, as of `trials`. Repeats have none of their own."""
-        rows = self._rows("SELECT number, outcome, observed FROM results", first, most)
-        with self._damage_told():
-            return [
-                Result(
-                    number=number,
-                    outcome=OUTCOME.validate_json(outcome),
-                    observed=Observation.model_validate_json(observed),
-                )
-                for number, outcome, observed in rows
-            ]
-
-    def _rows(self, query: str, first: int, most: int | None) -> list[tuple[Any, ...]]:
-        """Fetched at once, so that no writer waits while they are made into values."""
-        with self._damage_told():
-            limited = f"{query} WHERE number >= ? ORDER BY number LIMIT ?"
-            return self._connection.execute(limited, (first, -1 if most is None else most)).fetchall()
+        return self._numbered("results", first, most)
 
     def events(self) -> list[Event]:
         """What happened besides trials, in order."""
-        with self._damage_told():
-            rows = self._connection.execute("SELECT kind, body FROM events ORDER BY id")
-            return [(kind, json.loads(body)) for kind, body in rows]
+        return self._values("events", "ORDER BY id", ())
+
+    def examined(self) -> Examined:
+        """The whole file, row by row: what is sound of it, and all that is damaged."""
+        try:
+            return examined(self._connection, self._form)
+        except UNREADABLE as error:  # not even which tables there are
+            if not is_damage(error):
+                raise
+            return Examined(
+                {table: {} for table in TABLES}, {}, [Damage("file", "", in_one_line(error))]
+            )
+
+    def _numbered(self, table: Table, first: int, most: int | None) -> list[Any]:
+        chosen = "WHERE number >= ? ORDER BY number LIMIT ?"
+        return self._values(table, chosen, (first, -1 if most is None else most))
+
+    def _values(self, table: Table, chosen: str, parameters: tuple[int, ...]) -> list[Any]:
+        """Rows as values; fetched at once, so that no writer waits while they are made."""
+        value, sealed = VALUES[table], self._form > 1
+        with self._damage_told(), collector_at_rest():
+            query = f"{selected(table, self._form)} {chosen}"
+            values = []
+            for row in self._connection.execute(query, parameters).fetchall():
+                stored = row[:-1]
+                if sealed and checksum(table, stored) != row[-1]:
+                    raise ValueError(f"a checksum of {table} differs")
+                values.append(value(stored))
+            return values
 
     @contextmanager
     def _damage_told(self) -> Iterator[None]:
-        """InputError where pages or rows are not what a run wrote."""
+        """InputError that names the first damage, where pages or rows are not what a run wrote."""
         try:
             yield
-        except sqlite3.OperationalError:  # the machine's fault, not the file's
-            raise
-        except (sqlite3.DatabaseError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise InputError(f"run {self.directory}: {DATABASE} is damaged ({reason})") from None
+        except (*UNREADABLE, *NO_ROW) as error:
+            if not is_damage(error):
+                raise
+            found = self.examined().damages
+            self._refuse(found or [Damage("file", "", in_one_line(error))])
+
+    def _refuse(self, found: Sequence[Damage]) -> None:
+        """InputError where something is damaged."""
+        if found:
+            more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+            check = _command("check", self.directory)
+            raise InputError(
+                f"run {self.directory}: {DATABASE} is damaged ({found[0]}{more}); see: {check}"
+            ) from None
 
     def add(
         self,
@@ -162,31 +247,33 @@ class Store:
         """All in one commit; returns when it is durable."""
         if not (trials or results or events):
             return
+        while True:
+            try:
+                self._commit(trials, results, events)
+            except NotWritten as error:
+                if not (error.full and self.patience and self.patience.waited(self.directory)):
+                    raise
+            else:
+                break
+        if self.patience:
+            self.patience.done()
+
+    def _commit(
+        self, trials: Sequence[Trial], results: Sequence[Result], events: Sequence[Event]
+    ) -> None:
         with self._transaction() as connection:
-            names = tuple(Trial.model_fields)
-            places = ", ".join(f":{name}" for name in names)
-            connection.executemany(
-                f"INSERT INTO trials ({', '.join(names)}) VALUES ({places})",
-                [trial.model_dump() for trial in trials],
-            )
-            connection.executemany(
-                "INSERT INTO results VALUES (?, ?, ?)",
-                [
-                    (
-                        r.number,
-                        r.outcome.model_dump_json(exclude_none=True),
-                        r.observed.model_dump_json(),
-                    )
-                    for r in results
-                ],
-            )
-            connection.executemany(
-                "INSERT INTO events (kind, body) VALUES (?, ?)",
-                [(kind, json.dumps(body, allow_nan=False)) for kind, body in events],
-            )
+            (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+            rows: dict[Table, list[Row]] = {
+                "trials": [trial_row(trial) for trial in trials],
+                "results": [result_row(result) for result in results],
+                "events": event_rows(events, last),
+            }
+            write(connection, rows)
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
+        if self._failed is not None:  # what a faulty disk holds now is not known to this process
+            raise self._failed
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             yield self._connection
@@ -195,42 +282,20 @@ class Store:
             with suppress(sqlite3.Error):  # SQLite has rolled back itself where the disk was full
                 self._connection.execute("ROLLBACK")
             if isinstance(error, sqlite3.OperationalError):
-                raise NotWritten(self.directory, error) from error
+                failure = NotWritten(self.directory, error)
+                self._failed = failure if failure.faulty else None
+                raise failure from error
             raise
-
-
-def is_searched(directory: Path) -> bool:
-    """Whether a process holds the run's lock, a search or what else writes; nothing is written.
-
-    The lock is shared for an instant where it is free. False where files have no such locks.
-    """
-    try:
-        import fcntl
-    except ImportError:  # not POSIX
-        return False
-    try:
-        with (directory / LOCK).open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # no lock was ever taken here, as in a copied run
-        return False
-    return False
 
 
 def is_run(directory: Path) -> bool:
     """Whether the directory holds a run that was begun."""
-    _roll_back_if_interrupted(directory)
-    return _holds_pages(directory)
-
-
-def _holds_pages(directory: Path) -> bool:
-    path = directory / DATABASE
-    return path.is_file() and path.stat().st_size > 0
+    roll_back_if_interrupted(directory)
+    return holds_pages(directory)
 
 
 def refuse_unless_fresh(directory: Path) -> None:
-    """InputError unless the directory is missing, empty, or what a killed start left."""
+    """InputError unless it is missing, empty or what a killed start left, and on a local disk."""
     if directory.exists() and not directory.is_dir():
         raise InputError(f"run directory {directory}: is a file")
     strange = sorted({p.name for p in directory.glob("*")} - _OURS)
@@ -238,6 +303,7 @@ def refuse_unless_fresh(directory: Path) -> None:
         raise InputError(
             f"run directory {directory}: holds {strange[0]} and no run; name an empty or a new one"
         )
+    refuse_network_disk(directory)
 
 
 def _require_run(directory: Path) -> None:
@@ -247,59 +313,5 @@ def _require_run(directory: Path) -> None:
         raise InputError(f"run {directory}: holds no run (no {DATABASE})")
 
 
-def _locked(directory: Path) -> FileLock:
-    lock = FileLock(directory / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise InputError(f"run {directory}: is in use by another process") from None
-    return lock
-
-
-def _connect(directory: Path, mode: str) -> sqlite3.Connection:
-    path = (directory / DATABASE).absolute()
-    connection = sqlite3.connect(f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None)
-    connection.execute("PRAGMA busy_timeout = 30000")
-    return connection
-
-
-def _writing(connection: sqlite3.Connection) -> sqlite3.Connection:
-    connection.execute("PRAGMA journal_mode = DELETE")
-    connection.execute("PRAGMA synchronous = EXTRA")
-    connection.execute("PRAGMA foreign_keys = ON")
-    return connection
-
-
-def _checked(connection: sqlite3.Connection, directory: Path) -> sqlite3.Connection:
-    """The connection, if this is a run file of our version."""
-    try:
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        connection.execute("SELECT count(*) FROM facts").fetchone()
-    except sqlite3.DatabaseError as error:
-        connection.close()
-        raise InputError(f"run {directory}: {DATABASE} is no run file ({error})") from None
-    if version != SCHEMA_VERSION:
-        connection.close()
-        raise InputError(
-            f"run {directory}: written in format {version}, this version reads {SCHEMA_VERSION}"
-        )
-    return connection
-
-
-def _roll_back_if_interrupted(directory: Path) -> None:
-    """Undoes the commit that a killed writer left half done, unless a writer lives.
-
-    A reader may not, and a first commit half done would look like a run.
-    """
-    if not (directory / f"{DATABASE}-journal").exists():
-        return
-    lock = FileLock(directory / LOCK)
-    try:
-        lock.acquire(timeout=0)
-    except (Timeout, OSError):  # a live writer's journal, or a directory that nobody can write
-        return
-    try:
-        with suppress(sqlite3.DatabaseError), closing(_connect(directory, "rw")) as connection:
-            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    finally:
-        lock.release()
+def _command(*words: object) -> str:
+    return shlex.join(["blockqnn", *map(str, words)])

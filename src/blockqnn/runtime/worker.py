@@ -7,7 +7,6 @@ process ends when its input does, or when its parent dies.
 
 import ctypes
 import importlib
-import json
 import os
 import queue
 import signal
@@ -19,6 +18,7 @@ from typing import Any, BinaryIO
 from pydantic import ValidationError
 
 from blockqnn.records import OUTCOME, Failure, Measurement, Observation, Result, Task
+from blockqnn.runtime.child_side import taken
 
 Evaluate = Callable[[Task], Measurement | Failure]
 READY = "ready\n"
@@ -60,15 +60,10 @@ def _is_not_finite(error: Exception) -> bool:
 
 
 def main() -> None:
-    # Only the protocol uses the real standard streams: what libraries print goes to stderr.
-    questions = os.fdopen(os.dup(0), "rb")
-    answers = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(2, 1)
-    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
-    start = json.loads(questions.readline() or b"null")
+    start, questions, answers = taken()
     if start is None:
         return
+    lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     _die_with(start["parent"])
     threading.Thread(target=_read, args=(questions, lines), daemon=True).start()
     evaluate = evaluator(sys.argv[1], start["specification"])

@@ -73,7 +73,7 @@ def _refuse_another(out: Path, file: Path, training: Mapping[str, Any]) -> None:
     try:
         there = json.loads(file.read_bytes())
         different = flat_differences(there, training)
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         raise InputError(
             f"checkpoint {file}: cannot be read; remove {file.parent} to begin anew"
         ) from None

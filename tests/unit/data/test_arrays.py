@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from blockqnn import npz
 from blockqnn.config import DataSettings
 from blockqnn.data.dataset import Dataset, Part, load
 from blockqnn.errors import InputError
@@ -398,3 +399,12 @@ def test_chance_is_the_share_of_the_majority(tmp_path, sizes, chance):
 def test_chance_of_digits(digits):
     assert digits.chance() == pytest.approx(100 * 24 / len(digits.validation))
     assert 10 < digits.chance() < 11
+
+
+def test_what_unpacks_to_more_than_half_of_the_free_memory_is_refused(tmp_path, monkeypatch):
+    np.savez_compressed(tmp_path / "a.npz", x_train=np.zeros((1000, 1000), np.uint8))
+    monkeypatch.setattr(npz, "free_memory", lambda: 1_900_000)
+    with pytest.raises(InputError, match=r"unpacked it takes 0\.0 GB, over half of the 0\.0 GB free"):
+        npz.read_arrays(tmp_path / "a.npz", "data")
+    monkeypatch.setattr(npz, "free_memory", lambda: 2_100_000)
+    assert npz.read_arrays(tmp_path / "a.npz", "data")["x_train"].shape == (1000, 1000)
