@@ -8,10 +8,10 @@ from pydantic_core import from_json
 
 from blockqnn.errors import InputError
 from blockqnn.runtime.facts import RunFacts
+from blockqnn.runtime.file.schema import VALUES, Table
+from blockqnn.runtime.file.verify import Examined
 from blockqnn.runtime.pace import Event
-from blockqnn.runtime.schema import VALUES, Table
 from blockqnn.runtime.store import Store, refuse_unless_fresh
-from blockqnn.runtime.verify import Examined
 from blockqnn.setup import begin_run
 
 

@@ -9,9 +9,9 @@ from blockqnn.callbacks.callback import Callback
 from blockqnn.callbacks.dispatch import watched
 from blockqnn.callbacks.live import LiveLine
 from blockqnn.quantity import duration
-from blockqnn.runtime.disk import Patience
 from blockqnn.runtime.energy import Meter
 from blockqnn.runtime.facts import RunFacts, problem_of, strategy_of
+from blockqnn.runtime.file.disk import Patience
 from blockqnn.runtime.lazy import LazyExecutor
 from blockqnn.runtime.pace import pace_of
 from blockqnn.runtime.search import Executor, search

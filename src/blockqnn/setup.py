@@ -27,7 +27,6 @@ from blockqnn.plugins import load as load_plugins
 from blockqnn.records import Measurement, under_limit
 from blockqnn.report import rows
 from blockqnn.runtime.cluster.reach import refuse_out_of_reach
-from blockqnn.runtime.disk import make_directory, refuse_network_disk
 from blockqnn.runtime.facts import (
     DataFacts,
     RunFacts,
@@ -36,6 +35,7 @@ from blockqnn.runtime.facts import (
     problem_of,
     strategy_of,
 )
+from blockqnn.runtime.file.disk import make_directory, refuse_network_disk
 from blockqnn.runtime.store import CONFIG, Store, refuse_unless_fresh
 from blockqnn.space.code import parse
 from blockqnn.version import VERSION

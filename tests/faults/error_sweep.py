@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from blockqnn import cli, searching
-from blockqnn.runtime.disk import Patience
+from blockqnn.runtime.file.disk import Patience
 from blockqnn.runtime.search import search
 from blockqnn.runtime.store import is_run
 from faults.acknowledged import acknowledging, lost, recorded

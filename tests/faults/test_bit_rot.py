@@ -5,7 +5,8 @@ from unittest.mock import ANY
 
 import pytest
 
-from blockqnn.runtime import store, verify
+from blockqnn.runtime import store
+from blockqnn.runtime.file import verify
 from blockqnn.runtime.store import DATABASE
 from damage import fill, found, put, refused, seen
 

@@ -13,8 +13,8 @@ from blockqnn.errors import InputError
 from blockqnn.rebuilding import rebuild_run
 from blockqnn.report import rows
 from blockqnn.report.checked import check
-from blockqnn.runtime import verify
-from blockqnn.runtime.schema import checksum, write
+from blockqnn.runtime.file import verify
+from blockqnn.runtime.file.schema import checksum, write
 from blockqnn.runtime.store import CONFIG, DATABASE, LOCK, Store
 from damage import fill, old, put, refused, seen, values
 
@@ -228,7 +228,7 @@ def test_a_migration_that_is_cut_off_leaves_the_old_file(run, tmp_path, monkeypa
     def stop(*_):
         raise KeyboardInterrupt
 
-    from blockqnn.runtime import migration
+    from blockqnn.runtime.file import migration
 
     with monkeypatch.context() as patch:
         patch.setattr(migration, "write", stop)

@@ -12,8 +12,8 @@ import pytest
 
 from blockqnn.errors import InputError
 from blockqnn.records import Trial
-from blockqnn.runtime.disk import Patience, refuse_network_disk
-from blockqnn.runtime.lock import LOCK, OWNER, Lock
+from blockqnn.runtime.file.disk import Patience, refuse_network_disk
+from blockqnn.runtime.file.lock import LOCK, OWNER, Lock
 from blockqnn.runtime.store import NotWritten, Store, refuse_unless_fresh
 from damage import fill
 

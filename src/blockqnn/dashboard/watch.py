@@ -8,8 +8,8 @@ from typing import TypeVar
 from blockqnn.report.rows import IterationRow, RunView, plans_of
 from blockqnn.runtime.energy import spent_energy
 from blockqnn.runtime.facts import facts_of, problem_of, strategy_of
+from blockqnn.runtime.file.lock import is_searched
 from blockqnn.runtime.fold import Fold
-from blockqnn.runtime.lock import is_searched
 from blockqnn.runtime.pace import shares, spent_seconds
 from blockqnn.runtime.store import Store
 

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 from blockqnn.doctor.finding import Finding
-from blockqnn.runtime.run_file import DATABASE
+from blockqnn.runtime.file.run_file import DATABASE
 from blockqnn.version import VERSION
 
 _REQUIREMENT = re.compile(r"([A-Za-z0-9_.-]+)>=([0-9.]+)")

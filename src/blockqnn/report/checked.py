@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from blockqnn.report import rows
-from blockqnn.runtime.run_file import NoRunFile
-from blockqnn.runtime.schema import FORMAT, Table
+from blockqnn.runtime.file.run_file import NoRunFile
+from blockqnn.runtime.file.schema import FORMAT, Table
+from blockqnn.runtime.file.verify import Damage
 from blockqnn.runtime.store import Store
-from blockqnn.runtime.verify import Damage
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,11 @@ from typing import Any
 from blockqnn.errors import InputError
 from blockqnn.place import sync_entries
 from blockqnn.records import Result, Trial
-from blockqnn.runtime.disk import Patience, make_directory, refuse_network_disk
-from blockqnn.runtime.lock import LOCK, OWNER, Lock
-from blockqnn.runtime.migration import leave_copy, migrate
-from blockqnn.runtime.pace import Event
-from blockqnn.runtime.rest import collector_at_rest
-from blockqnn.runtime.run_file import (
+from blockqnn.runtime.file.disk import Patience, make_directory, refuse_network_disk
+from blockqnn.runtime.file.lock import LOCK, OWNER, Lock
+from blockqnn.runtime.file.migration import leave_copy, migrate
+from blockqnn.runtime.file.rest import collector_at_rest
+from blockqnn.runtime.file.run_file import (
     DATABASE,
     connect,
     holds_pages,
@@ -28,7 +27,7 @@ from blockqnn.runtime.run_file import (
     roll_back_if_interrupted,
     writing,
 )
-from blockqnn.runtime.schema import (
+from blockqnn.runtime.file.schema import (
     FORMAT,
     VALUES,
     Row,
@@ -42,7 +41,7 @@ from blockqnn.runtime.schema import (
     trial_row,
     write,
 )
-from blockqnn.runtime.verify import (
+from blockqnn.runtime.file.verify import (
     NO_ROW,
     TABLES,
     UNREADABLE,
@@ -53,6 +52,7 @@ from blockqnn.runtime.verify import (
     in_one_line,
     is_damage,
 )
+from blockqnn.runtime.pace import Event
 
 CONFIG = "config.yaml"
 _OURS = {DATABASE, f"{DATABASE}-journal", LOCK, OWNER, CONFIG}

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 
 from blockqnn.place import replace_file
-from blockqnn.runtime.schema import Row, Table, lay_out, selected, write
+from blockqnn.runtime.file.schema import Row, Table, lay_out, selected, write
 
 BACKUP = ".format-1"  # behind the file's name
 _ORDER: tuple[Table, ...] = ("results", "trials", "events", "facts")  # children go first

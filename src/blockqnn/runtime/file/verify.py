@@ -9,8 +9,8 @@ from typing import Any, NamedTuple, get_args
 
 from pydantic_core import from_json
 
-from blockqnn.runtime.rest import collector_at_rest
-from blockqnn.runtime.schema import (
+from blockqnn.runtime.file.rest import collector_at_rest
+from blockqnn.runtime.file.schema import (
     COLUMNS,
     VALUES,
     Row,

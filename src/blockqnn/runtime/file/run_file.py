@@ -7,9 +7,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from blockqnn.errors import InputError
-from blockqnn.runtime.lock import LOCK
-from blockqnn.runtime.schema import FORMAT
-from blockqnn.runtime.verify import UNREADABLE, in_one_line, is_damage
+from blockqnn.runtime.file.lock import LOCK
+from blockqnn.runtime.file.schema import FORMAT
+from blockqnn.runtime.file.verify import UNREADABLE, in_one_line, is_damage
 
 DATABASE = "run.sqlite3"
 # a view or trigger is a query that runs when a table is used, and need not end
