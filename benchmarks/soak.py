@@ -2,9 +2,11 @@
 
     python benchmarks/soak.py [--minutes 30] [--every 5] [--executor local|ray] [--trials 300] [--seed 0]
 
-Killed is, by chance: a worker (SIGKILL, SIGSEGV, SIGSTOP, which its deadline ends), or the coordinator
+Killed is, by chance: a worker (SIGKILL, or SIGSTOP, which its deadline ends), or the coordinator
 (SIGKILL, SIGTERM, Ctrl-C), on Ray also the process that speaks with it and the head. A coordinator that
-ended is started again with the same command. When the time is up the search may finish. What must hold:
+ended is started again with the same command. A candidate whose third worker is killed would be judged
+by that, so after a worker some results must come before the next one is hit, and no signal is sent by
+which candidates crash. When the time is up the search may finish. What must hold:
 
 - what a session told as stored is there afterwards, the same to the byte;
 - no process is left when a coordinator has ended;
@@ -33,7 +35,7 @@ BLOCKQNN = [sys.executable, "-c", "from blockqnn.cli import main; main()"]
 MARK = "BLOCKQNN_SOAK"
 WORKER, BRIDGE, HEAD = b"blockqnn.runtime.worker", b"blockqnn.runtime.cluster.bridge", b"gcs_server"
 SIGNALS = {
-    "worker": (WORKER, [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP]),
+    "worker": (WORKER, [signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP]),
     "bridge": (BRIDGE, [signal.SIGKILL]),
     "head": (HEAD, [signal.SIGKILL]),
 }
@@ -47,6 +49,7 @@ class Soak:
         self._environment = {**os.environ, MARK: str(os.getpid()), "OMP_NUM_THREADS": "1"}
         self.told = Counter[str]()
         self._stored: dict[int, str] = {}
+        self._spared = 0  # results that must be there before a worker is hit again
         self._coordinator: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -86,6 +89,10 @@ class Soak:
             return
         words, signals = SIGNALS[victim]
         alive = [pid for pid in self.alive() if words in command_of(pid)]
+        if victim == "worker" and is_run(self.run):
+            count = len(self.results())
+            alive = alive if count >= self._spared else []
+            self._spared = count + 4 if alive else self._spared
         if alive:
             sent = rng.choice(signals)
             with suppress(ProcessLookupError):
@@ -102,11 +109,15 @@ class Soak:
         if not is_run(self.run):
             assert not self._stored
             return
-        with Store.read(self.run) as store:
-            now = {result.number: result.model_dump_json() for result in store.results()}
+        now = self.results()
         for number, row in self._stored.items():
             assert now[number] == row, f"the result of trial {number} changed"
         self._stored = now
+
+    def results(self) -> dict[int, str]:
+        """What is stored, by trial."""
+        with Store.read(self.run) as store:
+            return {result.number: result.model_dump_json() for result in store.results()}
 
     def alive(self) -> list[int]:
         """Processes that the coordinator started, and itself."""
