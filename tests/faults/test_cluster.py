@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from contextlib import closing
 
@@ -14,7 +16,7 @@ from blockqnn.records import Task
 from blockqnn.runtime.cluster import reach
 from blockqnn.runtime.cluster.messages import Freight
 from blockqnn.runtime.serial import SerialExecutor
-from blockqnn.runtime.store import Store
+from blockqnn.runtime.store import Store, is_run
 from effort import FULL
 from faults.clusters import (
     TUNED,
@@ -140,6 +142,34 @@ def test_a_cut_network_that_heals(tmp_path, settings, within):
     assert any("was lost, 1 attempts begin again elsewhere" in line for line in said), said
     assert took < within
     assert not late
+
+
+def test_interrupted_on_a_cluster_and_finished_here(tmp_path):
+    """By the command line, with real training."""
+
+    def command(run, executor):
+        words = ["--preset", "demo", "--trials", "24", "--set", "recipe.steps=10", "--workers", "2"]
+        told = ["search", "--run", str(tmp_path / run), *words, "--executor", executor]
+        return [sys.executable, "-c", "from blockqnn.cli import main; main()", *told]
+
+    with nothing_left():
+        search = subprocess.Popen(command("run", "ray"), stderr=subprocess.PIPE, text=True)
+        wait_for(lambda: is_run(tmp_path / "run") and stored(tmp_path / "run") > 4, 120)
+        search.send_signal(signal.SIGINT)
+        begin = time.monotonic()
+        words = search.communicate(timeout=30)[1]
+        assert time.monotonic() - begin < 10
+    assert (search.returncode, "blockqnn search --run" in words) == (130, True), words
+    assert "joined: 2 at a time" in words
+    assert stored(tmp_path / "run") < 24
+    for run, executor in (("run", "local"), ("serial", "serial")):
+        subprocess.run(command(run, executor), check=True, capture_output=True)
+    assert recorded(tmp_path / "run") == recorded(tmp_path / "serial")
+
+
+def stored(directory):
+    with Store.read(directory) as store:
+        return len(store.results())
 
 
 def test_a_node_that_stopped_is_given_up(tmp_path, monkeypatch):
