@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from blockqnn.records import Failure, Measurement, Observation, Result, Task
+from blockqnn.records import Failure, Measurement, Observation, Result, Task, Trial
 from blockqnn.seeds import generator
 
 LOSSES = 3  # of one task; then it is taken for the culprit, as by every executor
@@ -44,6 +44,19 @@ NONE = Faults()
 def outcome(task: Task) -> Measurement:
     """Made up, from the code alone."""
     return Measurement(accuracy=float(len(set(task.code)) * 7 % 101), flops=1000, params=10)
+
+
+class Unwritten:
+    """A store that starts empty and forgets, for searches in virtual time: commits would take minutes."""
+
+    def trials(self) -> list[Trial]:
+        return []
+
+    def results(self) -> list[Result]:
+        return []
+
+    def add(self, *_: object, **__: object) -> None:
+        pass
 
 
 @dataclass(eq=False, slots=True)

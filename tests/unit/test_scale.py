@@ -6,7 +6,8 @@ from functools import cache
 import pytest
 
 from blockqnn.config import AgentSettings, PlanSettings
-from blockqnn.records import Failure, Measurement
+from blockqnn.records import Failure
+from blockqnn.runtime.fold import Fold
 from blockqnn.runtime.pace import Budget
 from blockqnn.runtime.retrace import retrace
 from blockqnn.runtime.search import Problem, search
@@ -14,16 +15,15 @@ from blockqnn.runtime.serial import SerialExecutor
 from blockqnn.seeds import generator
 from blockqnn.space.mdp import BlockSpace
 from blockqnn.strategy.q_agent import QAgent
-from simulated import LOSSES, Faults, Simulated, outcome
-from stored import Unwritten
+from simulated import LOSSES, Faults, Simulated, Unwritten, outcome
 
-WORKERS, SIZE, TRIALS = 1000, 500, 4000  # with staleness 1, as many in flight as there are workers
+WORKERS, SIZE, TRIALS = 1000, 500, 3000  # with staleness 1, as many in flight as there are workers
 FAULTS = Faults(duplicate=0.01, lost=0.01, late=0.01, node=0.001)
 SPACE = BlockSpace(8)
 PROBLEM = Problem(SPACE, lambda _: 1.0, reward=lambda _, o: getattr(o, "accuracy", -1.0))
 
 
-def cluster(seed=0, faults=FAULTS, **others):
+def cluster(seed=0, faults=FAULTS):
     """Nodes of 8 workers, fast and slow ones; a candidate takes log-normal seconds."""
     return Simulated(
         WORKERS,
@@ -31,7 +31,6 @@ def cluster(seed=0, faults=FAULTS, **others):
         speeds=(1.0, 1.0, 0.5, 3.0),
         faults=faults._replace(seed=seed),
         down=120.0,
-        **others,
     )
 
 
@@ -63,11 +62,19 @@ def test_a_thousand_workers_and_faults_change_nothing(seed):
         assert executor.met[fault], f"there was no {fault}"
 
 
-def test_without_its_order_the_search_would_be_another_one():
-    """What the test above could not see if outcomes did not matter: told as they arrive, they differ."""
-    executor = cluster()
-    executor._evaluate = lambda task: outcome(task).model_copy(update={"accuracy": executor.now % 100})
-    assert run(executor)[1] != serial()[1]
+def test_told_in_another_order_it_would_be_another_search(monkeypatch):
+    class ByArrival(Fold):
+        """A mutant: the agent is told of an iteration's trials as their results came."""
+
+        def tell_until(self, iteration, *others):
+            came = {number: place for place, number in enumerate(self.arrived)}
+            for trials in self.iterations[self.told : iteration]:
+                trials.sort(key=lambda t: came[t.number if t.repeat_of is None else t.repeat_of])
+            super().tell_until(iteration, *others)
+
+    expected = serial()[1]
+    monkeypatch.setattr("blockqnn.runtime.search.Fold", ByArrival)
+    assert run(cluster())[1] != expected
 
 
 def test_one_that_every_worker_is_lost_with_is_a_failure_by_the_rules():
@@ -94,7 +101,7 @@ def test_lost_attempts_count_as_no_evaluations():
 
 
 def test_a_budget_ends_on_time_whatever_is_lost_and_can_be_gone_through_again():
-    executor, shares = cluster(down=1000.0), []
+    executor, shares = cluster(), []
 
     class Recording(Budget):
         def asked(self, share):
@@ -125,11 +132,11 @@ def test_memory_is_that_of_the_rows():
 
     tracemalloc.start()
     try:
-        run(cluster(), store=Watched(), trials=2 * TRIALS)
+        run(cluster(), store=Watched(), trials=20 * 240, iteration=240)
     finally:
         tracemalloc.stop()
-    (first, low), (second, middle), (third, high) = (grown[i] for i in (4, 9, 14))
+    (first, low), (second, middle), (third, high) = (grown[i] for i in (6, 12, 18))
     early, late = (middle - low) / (second - first), (high - middle) / (third - second)
     print(f"bytes a trial: {early:.0f} early, {late:.0f} late")
     assert late < 1.1 * early
-    assert early < 5000
+    assert early < 3500
