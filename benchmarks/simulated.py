@@ -47,7 +47,7 @@ def outcome(task: Task) -> Measurement:
 
 
 class Unwritten:
-    """A store that starts empty and forgets, for searches in virtual time: commits would take minutes."""
+    """A store that starts empty and forgets: thousands of commits would take minutes."""
 
     def trials(self) -> list[Trial]:
         return []

@@ -111,10 +111,10 @@ class BlockSpace:
     def episode(self, text: str) -> tuple[Layer, ...]:
         """What `text` wrote is looked up: episodes share their layers, millions in a long run."""
         *items, last = text.split(" ")
-        end = terminal(len(items) + 1)
-        if 0 < len(items) <= self.max_layers and last == str(end):
+        if 0 < len(items) <= self.max_layers:
+            (end,) = self._kinds(len(items) + 1)[-1]
             known = (self._written(index).get(item, end) for index, item in enumerate(items, start=1))
-            if end not in (layers := tuple(known)):
+            if last == str(end) and end not in (layers := tuple(known)):
                 return (*layers, end)
         layers = parse(text, self.operations).layers  # typed, or of another space
         return (*layers, terminal(len(layers) + 1))
