@@ -1,5 +1,6 @@
 """What a run records: trials, and their outcomes as values. JSON both ways."""
 
+from functools import cache
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -19,6 +20,15 @@ FailureKind = Literal[
 
 class Record(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+    def model_post_init(self, _: object) -> None:
+        """Which fields were given is never asked, and would be a third of a long run's memory."""
+        object.__setattr__(self, "__pydantic_fields_set__", _fields(type(self)))
+
+
+@cache
+def _fields(kind: type[Record]) -> set[str]:
+    return set(kind.model_fields)
 
 
 class Trial(Record):

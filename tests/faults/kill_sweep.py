@@ -23,7 +23,7 @@ from faults.driver import run_pretended
 from faults.evaluators import pretend
 from faults.tracing import KILL, Call, watch
 from mutants import planted
-from simulated import Shuffled
+from shuffled import Shuffled
 
 TRIALS, SLOTS = 60, 3
 SOON = 60  # calls: of a resumed search, until it has recovered and committed once or twice

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given
 
-from blockqnn.space.code import Layer, Op, parse, terminal
+from blockqnn.space.code import CodeError, Layer, Op, parse, terminal
 from blockqnn.space.mdp import BlockSpace
 from strategies import STEADY, episodes
 
@@ -121,3 +121,41 @@ def test_the_key_is_that_of_the_block():
     assert PAPER.key(plain) == PAPER.key(padded)
     assert PAPER.key(plain) != PAPER.key(PAPER.episode("(1,1,5,0,0)"))
     assert PAPER.block(padded) == parse("(1,4,0,0,0) (2,1,3,1,0)")
+
+
+@given(episodes(23))
+def test_an_episode_that_is_looked_up_is_the_one_that_is_parsed(episode):
+    text = PAPER.text(episode)
+    layers = parse(text).layers
+    found = PAPER.episode(text)
+    assert found == (*layers, terminal(len(layers) + 1))
+    assert all(type(layer.op) is Op for layer in found)
+    assert all(one is other for one, other in zip(found, PAPER.episode(text), strict=True))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(1,1,3,0,0) (2,7,0,0,0) (3,7,0,0,0)",  # two ends
+        "(1,1,3,0,0) (3,7,0,0,0)",  # a number is left out
+        "(1,7,0,0,0)",  # empty
+        "(1,1,3,1,0) (2,7,0,0,0)",  # reads itself
+        "(1,1,2,0,0) (2,7,0,0,0)",  # no such kernel
+        "(1,8,3,0,0) (2,7,0,0,0)",  # no such type
+        "",
+        " ",
+    ],
+)
+def test_what_is_no_block_is_no_episode(text):
+    with pytest.raises(CodeError):
+        PAPER.episode(text)
+
+
+def test_a_block_that_the_space_does_not_hold_can_be_read():
+    """Of another space or typed: too long, operands the other way round, no end, other brackets."""
+    long = "(1,4,0,0,0) (2,4,0,1,0) (3,4,0,2,0) (4,7,0,0,0)"
+    assert BlockSpace(2).episode(long) == (*parse(long).layers, terminal(4))
+    turned = "(1,1,3,0,0) (2,5,0,1,0) (3,7,0,0,0)"
+    assert PAPER.episode(turned)[1] == Layer(2, Op.ADD, 0, 1, 0)
+    for typed in ("(1,1,3,0,0)", "[[1,1,3,0,0], [2,7,0,0,0]]"):
+        assert PAPER.episode(typed) == (Layer(1, Op.CONV, 3, 0, 0), terminal(2))

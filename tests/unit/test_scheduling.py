@@ -15,7 +15,8 @@ from blockqnn.seeds import generator
 from blockqnn.space.mdp import BlockSpace
 from blockqnn.strategy.q_agent import QAgent
 from runs import pretended
-from simulated import Shuffled, Simulated, outcome
+from shuffled import Shuffled
+from simulated import Simulated, Unwritten, outcome
 
 SLOTS, SIZE, TRIALS, SEEDS = 8, 16, 320, range(10)
 SIGMA = 0.6  # of the logarithm: the longest of 100 candidates takes 4 times the median's time
@@ -24,19 +25,6 @@ SIGMA = 0.6  # of the logarithm: the longest of 100 candidates takes 4 times the
 def seconds(seed, code):
     """Log-normal, from the code, as a block's training time is."""
     return generator(seed, code).lognormvariate(0.0, SIGMA)
-
-
-class Unwritten:
-    """A store that starts empty and forgets: thousands of commits would take minutes."""
-
-    def trials(self):
-        return []
-
-    def results(self):
-        return []
-
-    def add(self, *_, **__):
-        pass
 
 
 def foreseen(seed):
