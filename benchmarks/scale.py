@@ -3,8 +3,8 @@
     python benchmarks/scale.py disk | cluster | restart | idle | predictor | picture FILE.svg
 
 cluster: a search with its store on the disk, 23 layers, on workers that are simulated: their time is
-virtual, log-normal about `--seconds`, and what the coordinator takes passes there too; 1 % of the attempts
-each answer twice, lose their worker, or are cut off and answer late, 0.1 % lose a node of 8.
+virtual, log-normal about `--seconds`, and what the coordinator takes passes there too; of the attempts
+1 % each answer twice, lose their worker, or are cut off and answer late, 0.1 % lose a node of 8.
 restart: runs of so many trials opened, folded and counted, each in a fresh process.
 disk: fsync, and how many results a second are durable, in commits of so many.
 idle: the share of the slots' time that is lost at the borders of iterations, in virtual time alone.
@@ -138,7 +138,7 @@ def cluster(workers: int, plan: PlanSettings, seconds: float, place: Path | None
 
 
 CLUSTER = (
-    "| workers | iteration | staleness | median s | results | results/s | results/s of the coordinator's own time"
+    "| workers | iteration | staleness | median s | results | results/s | of the coordinator's own time"
     " | results a commit | commit, ms: p50, p99 | an iteration's proposals, ms: p50, p99 | idle %"
     " | CPU s a 1,000 results | peak MB | workers lost / nodes lost / late / second answers |"
 )
