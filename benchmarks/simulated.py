@@ -1,7 +1,7 @@
 """A cluster in virtual time: what workers would do, and what befalls them, in no time at all.
 
-Time passes only where it is waited for, or with a clock of what the coordinator takes. One seed of the
-faults gives one history.
+Time passes where it is waited for, and with a clock what the coordinator takes. One seed of the faults
+gives one history.
 """
 
 import heapq
@@ -91,7 +91,7 @@ class Simulated:
     ) -> None:
         """`speeds` of nodes in turn, each with `node` slots; a dead worker is back after `down` seconds.
 
-        With a clock, what passes on it between two waits passes here too: the coordinator's own time.
+        With a clock, what passes on it between two calls passes here too: the coordinator's own time.
         """
         self._slots, self._seconds, self._evaluate = slots, seconds, evaluate
         self._speeds, self._faults, self._node, self._down = speeds, faults, node, down
@@ -124,6 +124,7 @@ class Simulated:
         self._pass()
         self._again.append(task)
         self._feed()
+        self._left()
 
     def wait(self, timeout: float | None = None) -> list[Result]:
         assert self.running or self._done, "nothing was submitted"
@@ -136,8 +137,7 @@ class Simulated:
             self._feed()
         if not self._done:
             self.now = end
-        if self._clock:
-            self._left_at = self._clock()
+        self._left()
         done, self._done = self._done, []
         return done
 
@@ -155,8 +155,12 @@ class Simulated:
     def _pass(self) -> None:
         """The time that the coordinator took."""
         if self._clock:
-            told = self._clock()
-            self.now, self._left_at = self.now + told - self._left_at, told
+            self.now += self._clock() - self._left_at
+
+    def _left(self) -> None:
+        """From here on it is the coordinator's time again; what is simulated takes none."""
+        if self._clock:
+            self._left_at = self._clock()
 
     def _due(self, until: float) -> bool:
         return self._coming[0][0] <= until

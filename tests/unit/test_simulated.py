@@ -104,8 +104,8 @@ def test_a_wait_ends_at_its_time_with_nothing():
 
 
 def test_what_the_coordinator_takes_passes_here_too():
-    moments = iter([0.0, 0.0, 1.0, 1.0, 1.0, 5.0, 5.0])
-    executor = cluster(clock=lambda: next(moments))  # made, 2 submitted, waited 2 times
+    moments = iter([0.0, 0.0, 0.5, 1.5, 2.0, 2.0, 2.5, 6.5, 7.0])
+    executor = cluster(clock=lambda: next(moments))  # made; two calls submit, two wait
     executor.submit(task(0))
     executor.submit(task(1))
     assert [r.number for r in executor.wait()] == [0]
