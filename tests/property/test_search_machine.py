@@ -31,7 +31,7 @@ from blockqnn.runtime.store import Store
 from blockqnn.seeds import derive
 from effort import FULL, effort
 from mutants import MUTANTS, planted
-from property.coordinator import Coordinator, true_result
+from property.driven import Coordinator, true_result
 from property.plain import plain
 
 MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
