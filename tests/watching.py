@@ -115,6 +115,6 @@ def session(
         store = Store.create(directory, {"run": facts.model_dump_json()})
     executor = executor or Untidy(0)
     with store, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(searching, "_executor", lambda _: executor)
+        patch.setattr(searching, "_executor", lambda *_: executor)
         go_on(OpenRun(store, facts), monotonic(), callbacks, live=False)
     return executor

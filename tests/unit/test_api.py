@@ -64,7 +64,7 @@ def copy(finished, tmp_path):
 
 @pytest.fixture
 def nothing_trains(monkeypatch):
-    def refuse(_):
+    def refuse(*_):
         raise AssertionError("an executor was started")
 
     monkeypatch.setattr(searching, "_executor", refuse)

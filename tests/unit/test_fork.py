@@ -22,7 +22,7 @@ def finished(tmp_path_factory):
 
 @pytest.fixture
 def nothing_trains(monkeypatch):
-    def refuse(_):
+    def refuse(*_):
         raise AssertionError("an executor was started")
 
     monkeypatch.setattr(searching, "_executor", refuse)
