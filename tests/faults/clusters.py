@@ -98,7 +98,11 @@ def can_have_networks() -> bool:
     """Whether this process may make networks of its own."""
     try:
         _run("ip", "netns", "add", "bq-try")
-        _run("ip", "netns", "delete", "bq-try")
+        try:
+            _run("ip", "link", "add", "bq-a", "type", "veth", "peer", "name", "bq-b")
+            _run("ip", "link", "delete", "bq-a")
+        finally:
+            _run("ip", "netns", "delete", "bq-try")
     except (OSError, subprocess.CalledProcessError):
         return False
     return True
