@@ -21,6 +21,12 @@ def free_memory() -> int | None:
     return None if kilobytes is None else int(kilobytes) * 1024
 
 
+def memory_share(workers: int) -> int | None:
+    """Bytes for each of so many workers that begin now, of nearly all that is free; None: not told."""
+    free = free_memory()
+    return int(0.9 * free / workers) if free else None
+
+
 def held_memory(pid: int) -> int:
     """Bytes of main memory that a process holds; 0 where the system does not tell."""
     try:

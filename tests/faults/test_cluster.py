@@ -2,10 +2,11 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from contextlib import closing
+from contextlib import closing, nullcontext
 
 import pytest
 
@@ -270,6 +271,24 @@ def test_the_token_is_for_its_owner_alone(tmp_path, monkeypatch):
 def test_addresses_that_lead_nowhere(address, words):
     with pytest.raises(InputError, match=words):
         reach.refuse_out_of_reach(ExecutionSettings(executor="ray", address=address))
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("raise SystemExit('moved')", r"cannot be told \(moved\)"),
+        ("raise SystemExit(1)", r"cannot be told \(it did not say\)"),
+        ("raise SystemExit('InvalidAuthToken: none was given')", None),
+        ("", "asks for no token"),
+    ],
+)
+def test_what_cannot_be_told_of_a_cluster_is_not_taken_for_safe(monkeypatch, question, words):
+    monkeypatch.setattr(reach, "_FROM_NOBODY", question)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        refused = pytest.raises(InputError, match=words) if words else nullcontext()
+        with refused:
+            reach.refuse_out_of_reach(ExecutionSettings(executor="ray", address=address))
 
 
 def test_without_ray_the_extra_is_named(monkeypatch):

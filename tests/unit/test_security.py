@@ -37,7 +37,6 @@ KEYWORDS = {"shell": False, "allow_pickle": False, "weights_only": True, "trust_
 ALLOWED = {
     ("__init__", "importlib.import_module"): "the public names, imported when first asked for",
     ("runtime.worker", "importlib.import_module"): "the evaluator that our own parent names",
-    ("runtime.cluster.node", "importlib.import_module"): "what the search names to its own nodes",
     ("runtime.cluster.reach", "socket"): "asks whether the cluster that the user named answers",
     ("runtime.file.lock", "socket"): "this machine's name, for who meets the lock",
     ("runtime.file.lock", "time.strftime"): "since when the lock is held, for who meets it",

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from blockqnn.machine import free_memory, usable_cores
+from blockqnn.machine import memory_share, usable_cores
 from blockqnn.records import Failure, Measurement, Observation, Result, Task
 from blockqnn.runtime.child import Child, Inbox, Message
 from blockqnn.runtime.search import NoWorkerLeft
@@ -65,9 +65,8 @@ class Host:
         worker sees one of them, in turn. The evaluator's specification tells the memory too.
         """
         count = workers or usable_cores()
-        free = free_memory()
         self._timeout = timeout
-        self._memory = memory or (int(0.9 * free / count) if free else None)
+        self._memory = memory or memory_share(count)
         self._evaluator, self._specification = evaluator, {"memory": self._memory, **specification}
         self._inbox: Inbox = queue.SimpleQueue()
         self._slots = [

@@ -25,10 +25,16 @@ READY = "ready\n"
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
+def named(text: str) -> Callable[..., Any]:
+    """What MODULE:NAME names."""
+    module, _, name = text.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(module), name)
+    return found
+
+
 def evaluator(name: str, specification: dict[str, Any]) -> Evaluate:
     """The evaluator that MODULE:FUNCTION makes of a specification."""
-    module, _, function = name.partition(":")
-    evaluate: Evaluate = getattr(importlib.import_module(module), function)(specification)
+    evaluate: Evaluate = named(name)(specification)
     return evaluate
 
 

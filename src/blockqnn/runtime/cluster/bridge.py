@@ -30,8 +30,9 @@ from blockqnn.runtime.cluster.messages import (
     Left,
     Opening,
 )
-from blockqnn.runtime.cluster.node import Hello, named, versions
+from blockqnn.runtime.cluster.node import Hello, versions
 from blockqnn.runtime.verdicts import Ending
+from blockqnn.runtime.worker import named
 
 _LOOK = 5.0  # seconds between two looks at which nodes live
 _STRIKES = 3  # times in a row that a node left without having finished anything; then it is left alone

@@ -5,16 +5,16 @@ import os
 import platform
 import queue
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
-from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from blockqnn.machine import free_memory
+from blockqnn.machine import memory_share
 from blockqnn.records import Record, Task
 from blockqnn.runtime.host import Host
 from blockqnn.runtime.verdicts import Ending
+from blockqnn.runtime.worker import named
 from blockqnn.version import VERSION
 
 
@@ -28,13 +28,6 @@ def _installed(package: str) -> str:
         return version(package)
     except PackageNotFoundError:
         return "none"
-
-
-def named(function: str) -> Callable[..., Any]:
-    """What MODULE:NAME names."""
-    module, _, name = function.partition(":")
-    found: Callable[..., Any] = getattr(import_module(module), name)
-    return found
 
 
 class Hello(Record):
@@ -61,8 +54,7 @@ class Node:
         memory: int | None,
     ) -> None:
         """As of `Host`; the GPUs are those that Ray lets this process see."""
-        free = free_memory()
-        self._memory = memory or (int(0.9 * free / workers) if free else None)
+        self._memory = memory or memory_share(workers)
         visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
         gpus = [gpu for gpu in visible.split(",") if gpu]
         self._make = partial(

@@ -10,6 +10,7 @@ from blockqnn.config import ExecutionSettings
 from blockqnn.errors import InputError
 
 _PATIENCE = 5.0  # seconds for a cluster's head to accept a connection
+_WANTS_A_TOKEN = "InvalidAuthToken"
 _FROM_NOBODY = (
     "import sys; from ray._raylet import GcsClient;"
     " GcsClient(address=sys.argv[1]).get_all_node_info(timeout=5)"
@@ -31,16 +32,28 @@ def refuse_out_of_reach(execution: ExecutionSettings) -> None:
         socket.create_connection((host, int(port)), _PATIENCE).close()
     except OSError as error:
         raise InputError(f"address {address!r}: no Ray cluster answers ({error})") from None
-    if not execution.unauthenticated and _answers_anybody(address):
+    if execution.unauthenticated:
+        return
+    told = _told_to_anybody(address)
+    if told is None:
         raise InputError(
             f"address {address!r}: this Ray cluster asks for no token, so whoever reaches it can run"
             " code on its nodes; start it with RAY_AUTH_MODE=token, or allow it with"
             " --set execution.unauthenticated=true"
         )
+    if _WANTS_A_TOKEN not in told:
+        reason = (told.strip().splitlines() or ["it did not say"])[-1][:200]
+        raise InputError(
+            f"address {address!r}: whether this Ray cluster asks for a token cannot be told ({reason})"
+        )
 
 
-def _answers_anybody(address: str) -> bool:
-    """Whether a client without a token is answered."""
+def _told_to_anybody(address: str) -> str | None:
+    """What a client without a token hears where it is turned away; None where it is answered."""
     environment = {**os.environ, "RAY_AUTH_MODE": "disabled"}
     command = [sys.executable, "-P", "-c", _FROM_NOBODY, address]
-    return subprocess.run(command, env=environment, capture_output=True, timeout=90).returncode == 0
+    try:
+        asked = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=90)
+    except subprocess.TimeoutExpired:
+        return "no answer"
+    return None if asked.returncode == 0 else asked.stdout + asked.stderr
