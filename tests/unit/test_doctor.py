@@ -16,6 +16,7 @@ from blockqnn.doctor.disk import Disk
 from blockqnn.doctor.finding import Finding, document, lines, problems
 from blockqnn.doctor.versions import Package, Versions
 from blockqnn.errors import InputError
+from blockqnn.runtime.file.disk import mount_of
 
 VERSIONS = Versions(
     "3.11.7",
@@ -143,10 +144,10 @@ def test_the_file_system_of_the_longest_mount_point(tmp_path):
     mounts.write_text(
         "/dev/a / ext4 rw 0 0\n/dev/b /home nfs4 rw 0 0\n/dev/c /home/my\\040disk\u00e9 xfs rw 0 0\n"
     )
-    assert disk._kind(Path("/home/me"), mounts) == "nfs4"
-    assert disk._kind(Path("/home/my disk\u00e9/runs"), mounts) == "xfs"
-    assert disk._kind(Path("/homes"), mounts) == "ext4"
-    assert disk._kind(Path("/homes"), tmp_path / "none") == ""
+    assert mount_of(Path("/home/me"), mounts)[0] == "nfs4"
+    assert mount_of(Path("/home/my disk\u00e9/runs"), mounts)[0] == "xfs"
+    assert mount_of(Path("/homes"), mounts)[0] == "ext4"
+    assert mount_of(Path("/homes"), tmp_path / "none")[0] == ""
 
 
 def test_the_disk_is_left_as_it_was(tmp_path):

@@ -1,7 +1,6 @@
 """The disk that a run is written to: room, kind of file system, and how long it takes to be sure."""
 
 import os
-import re
 import shutil
 import tempfile
 import time
@@ -12,16 +11,14 @@ from statistics import median
 
 from blockqnn.doctor.finding import Finding
 from blockqnn.errors import InputError
+from blockqnn.runtime.file.disk import is_network, mount_of
 
 _FSYNCS = 15
 _INSTANT = 0.05  # ms; no disk has written anything so soon
 _SLOW = 100.0  # ms
 _NEEDED, _PLENTY = 200_000_000, 2_000_000_000  # bytes
-_NETWORK = frozenset((
-    "nfs", "nfs4", "cifs", "smb3", "smbfs", "ncpfs", "afs", "9p", "ceph", "glusterfs", "lustre", "gpfs",
-    "beegfs", "orangefs", "ocfs2", "gfs2", "fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone",
-    "fuse.gcsfuse", "fuse.cephfs",
-))  # fmt: skip
+# those of clusters: not refused by a search, and yet to be looked at
+_CLUSTER = frozenset(("ceph", "glusterfs", "lustre", "gpfs", "beegfs", "orangefs", "ocfs2", "gfs2"))
 _MEMORY = frozenset(("tmpfs", "ramfs"))
 
 
@@ -45,7 +42,7 @@ def measured(run: Path | None) -> Disk:
     there = next(path for path in (wanted, *wanted.parents) if path.exists())
     if not there.is_dir():
         raise InputError(f"run {run}: {there} is a file; name a directory")
-    free, kind = shutil.disk_usage(there).free, _kind(there.resolve())
+    free, kind = shutil.disk_usage(there).free, mount_of(there.resolve())[0]
     try:
         return Disk(there, free, kind, _fsync(there))
     except OSError as error:
@@ -66,7 +63,7 @@ def findings(disk: Disk) -> Iterator[Finding]:
         yield Finding("disk", "note", room, "long searches and large images want more")
     else:
         yield Finding("disk", "ok", room)
-    if disk.kind in _NETWORK:
+    if is_network(disk.kind) or disk.kind in _CLUSTER:
         yield Finding(
             "disk",
             "problem",
@@ -107,18 +104,3 @@ def _fsync(directory: Path) -> float:
             os.fsync(file.fileno())
             took.append(1000 * (time.perf_counter() - begun))
     return median(took)
-
-
-def _kind(directory: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
-    """The type of the file system: that of the longest mount point above; the last of equal ones."""
-    try:
-        lines = mounts.read_text().splitlines()
-    except OSError:
-        return ""
-    found = (0, "")
-    for line in lines:
-        point, kind = line.split()[1:3]
-        point = re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), point)  # \040 is a space
-        if directory.is_relative_to(point) and len(point) >= found[0]:
-            found = (len(point), kind)
-    return found[1]

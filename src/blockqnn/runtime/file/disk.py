@@ -25,8 +25,8 @@ def refuse_network_disk(directory: Path, mounts: Path = _MOUNTS) -> None:
     """
     if os.environ.get(ALLOWED) == "1":
         return
-    kind, place = _mount(directory.resolve(), mounts)
-    if _NETWORK.fullmatch(kind):
+    kind, place = mount_of(directory.resolve(), mounts)
+    if is_network(kind):
         raise InputError(
             f"run directory {directory}: lies on {kind} ({place}), where locks and durable writes cannot"
             f" be relied on; name one on a local disk, or set {ALLOWED}=1 to take the risk"
@@ -39,7 +39,12 @@ def make_directory(directory: Path, *, exist_ok: bool = True) -> None:
     directory.mkdir(mode=0o700, exist_ok=exist_ok)
 
 
-def _mount(path: Path, mounts: Path) -> tuple[str, Path]:
+def is_network(kind: str) -> bool:
+    """Whether runs are refused on file systems of that kind."""
+    return _NETWORK.fullmatch(kind) is not None
+
+
+def mount_of(path: Path, mounts: Path = _MOUNTS) -> tuple[str, Path]:
     """The kind of file system that holds the path, and where it is mounted; empty: not known."""
     found, holder = "", Path()
     try:
