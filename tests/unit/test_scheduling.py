@@ -146,3 +146,19 @@ def test_the_cost_of_a_block_is_its_activations_in_the_runs_skeleton(tmp_path):
     (trial,) = fold.trials
     plan = plan_network(facts.block(trial.code), facts.settings.skeleton, facts.data.image, 10)
     assert problem.cost(trial) == plan.activations > 0
+
+
+def test_a_block_is_planned_once_to_be_admitted_and_ordered(monkeypatch):
+    planned = []
+
+    def counted(block, *rest):
+        planned.append(block)
+        return plan_network(block, *rest)
+
+    facts = pretended("demo", {"plan": {"trials": 40, "iteration": 40}})
+    monkeypatch.setattr("blockqnn.runtime.facts.plan_network", counted)
+    problem = problem_of(facts)
+    planned.clear()  # the exemplar and the like, of the reward
+    agent = QAgent(problem.mdp, AgentSettings(), 0)
+    fold = search(problem, agent, Simulated(1, lambda _: 1.0), Unwritten(), facts.settings.plan)
+    assert len(planned) <= len(fold.trials) + sum(trial.redrawn for trial in fold.trials)

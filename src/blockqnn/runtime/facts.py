@@ -142,9 +142,13 @@ def problem_of(facts: RunFacts, operations: Sequence[OwnOp] | None = None) -> Pr
     def planned(block: Block) -> NetworkPlan:
         return plan_network(block, settings.skeleton, image, classes, limits)
 
+    @lru_cache(maxsize=4096)  # numbers, not plans: what is admitted is ordered with its whole iteration
+    def activations(block: Block) -> int:
+        return planned(block).activations
+
     def admit(episode: Sequence[Layer]) -> float:
         block = space.block(episode)
-        planned(block)
+        activations(block)
         return block_density(block, settings.reward)
 
     def reward(trial: Trial, outcome: Measurement | Failure) -> float:
@@ -155,8 +159,7 @@ def problem_of(facts: RunFacts, operations: Sequence[OwnOp] | None = None) -> Pr
 
     def cost(trial: Trial) -> float:
         """Activations: they foresee the time of a training better than FLOPs do (docs/LOG.md)."""
-        plan = plan_network(parse(trial.code, own), settings.skeleton, image, classes)
-        return plan.activations
+        return activations(parse(trial.code, own))
 
     def traits(episode: Sequence[Layer]) -> Traits:
         """Size is that of the network in FLOPs."""
