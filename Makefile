@@ -7,7 +7,8 @@ demo: .venv/installed ## search a block for handwritten digits, then train and t
 	$(BIN)/python examples/demo.py
 
 test: .venv/dev lint ## everything that must hold before a change lands
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 reliability: .venv/dev ## every kill, disk error and power loss, hundreds of schedules; docs/reliability.md
 	BLOCKQNN_TESTS=full BLOCKQNN_FUZZ=10000 $(BIN)/python -m pytest -s --timeout 7200 \

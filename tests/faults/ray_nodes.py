@@ -42,7 +42,9 @@ def main() -> None:
             for word in words[1:]:
                 name, _, value = word.partition("=")
                 os.environ[name] = value
-            nodes.append(cluster.add_node(num_cpus=int(words[0]), include_dashboard=False))
+            node = cluster.add_node(wait=False, num_cpus=int(words[0]), include_dashboard=False)
+            cluster._wait_for_node(node, 90)  # Ray's 30 s are too few on a busy machine
+            nodes.append(node)
             print(cluster.address, flush=True)
             continue
         if command == "head":

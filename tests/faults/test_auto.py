@@ -19,6 +19,7 @@ from blockqnn.space.code import parse
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="signals as on Linux"),
     pytest.mark.slow,
+    pytest.mark.alone,
 ]
 BUDGET = 60  # seconds
 COMMAND = (sys.executable, "-m", "blockqnn.cli", "auto", "--data", "digits", "--budget", f"{BUDGET}s")

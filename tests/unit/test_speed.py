@@ -4,6 +4,8 @@ import pytest
 
 import coordinator
 
+pytestmark = pytest.mark.alone
+
 
 def test_64_walks_and_64_replays_take_under_50_ms():
     assert coordinator.walks_and_replays() < 0.050
