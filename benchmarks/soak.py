@@ -1,6 +1,7 @@
 """A search of digits with real training, of which something is killed every few seconds.
 
     python benchmarks/soak.py [--minutes 30] [--every 5] [--executor local|ray] [--trials 300] [--seed 0]
+                             [--untouched RUN]
 
 Killed is, by chance: a worker (SIGKILL, or SIGSTOP, which its deadline ends), or the coordinator
 (SIGKILL, SIGTERM, Ctrl-C), on Ray also the process that speaks with it and the head. A coordinator that
@@ -158,6 +159,7 @@ def main() -> None:
     parser.add_argument("--executor", choices=["local", "ray"], default="local")
     parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--untouched", type=Path, help="a run of this search that nobody touches; made")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         directory, rng = Path(name), random.Random(options.seed)
@@ -170,7 +172,7 @@ def main() -> None:
                 soak.strike(rng)
         minutes = (time.monotonic() - begin) / 60
         subprocess.run([*BLOCKQNN, "check", str(soak.run)], check=True, stdout=subprocess.DEVNULL)
-        untouched = directory / "untouched"
+        untouched = options.untouched or directory / "untouched"
         subprocess.run(searched(options, untouched), check=True, capture_output=True)
         found, expected = status_of(soak.run), status_of(untouched)
         assert found["trajectory"] == expected["trajectory"], (found, expected)
