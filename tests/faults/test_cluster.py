@@ -111,6 +111,18 @@ def test_ray_s_end_is_a_message_and_the_search_goes_on(serial, tmp_path, monkeyp
     assert recorded(tmp_path / "run") == serial
 
 
+def test_nothing_is_left_when_the_head_and_the_coordinator_die_together():
+    """At Ray's default settings, by which a call may wait a minute for a head that is gone."""
+    with nothing_left() as alive:
+        executor = ray_executor(MAKE, {"directory": ""}, workers=2)
+        (head,) = (pid for pid in alive() if b"gcs_server" in command_of(pid)[:200])
+        os.kill(head, signal.SIGKILL)
+        time.sleep(6)  # the bridge looks at the nodes every 5 s, and now waits for the head
+        executor._bridge._process.stdin.close()  # what is seen of a coordinator's end
+        wait_for(lambda: not alive(), 15)
+        executor.close()
+
+
 @pytest.mark.skipif(not can_have_networks(), reason="networks can only be made by root")
 @pytest.mark.parametrize(
     ("settings", "within"),

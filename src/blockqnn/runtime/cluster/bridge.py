@@ -9,6 +9,7 @@ import logging
 import math
 import os
 import queue
+import signal
 import threading
 import time
 from collections import Counter
@@ -35,6 +36,7 @@ from blockqnn.runtime.verdicts import Ending
 from blockqnn.runtime.worker import named
 
 _LOOK = 5.0  # seconds between two looks at which nodes live
+_STOP = 10.0  # seconds for Ray to stop in order when the coordinator is gone
 _STRIKES = 3  # times in a row that a node left without having finished anything; then it is left alone
 Event = Callable[[], None]
 
@@ -218,6 +220,15 @@ def _read(questions: BinaryIO, events: "queue.SimpleQueue[Event]", bridge: Bridg
     for line in questions:
         events.put(partial(bridge.asked, line))
     events.put(bridge.stop)
+    time.sleep(_STOP)
+    _end_all()  # a call to Ray may wait a minute for a head that is gone too
+
+
+def _end_all() -> None:
+    """Kills this process and what it began, which is in its group as a child of the coordinator."""
+    if os.name == "posix" and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
 
 
 def main() -> None:
