@@ -95,14 +95,15 @@ class Cable:
 
 
 def can_have_networks() -> bool:
-    """Whether this process may make networks of its own."""
+    """Whether this process may make networks of its own; others may try at the same time."""
+    space, here, there = (f"bq-{name}{os.getpid()}" for name in "sab")
     try:
-        _run("ip", "netns", "add", "bq-try")
+        _run("ip", "netns", "add", space)
         try:
-            _run("ip", "link", "add", "bq-a", "type", "veth", "peer", "name", "bq-b")
-            _run("ip", "link", "delete", "bq-a")
+            _run("ip", "link", "add", here, "type", "veth", "peer", "name", there)
+            _run("ip", "link", "delete", here)
         finally:
-            _run("ip", "netns", "delete", "bq-try")
+            _run("ip", "netns", "delete", space)
     except (OSError, subprocess.CalledProcessError):
         return False
     return True
