@@ -4,9 +4,9 @@
 
 One node of a private cluster stands for so many workers: its actor sleeps where they would train, for
 times spread log-normally around the given seconds. All else is what a search does: Ray's calls, a
-bridge process, random blocks of the paper's space, every result durable in a store. An iteration has
-four trials a worker, staleness 1, so that its slowest candidates hold up little. `ideal` is what
-workers that never wait could give.
+bridge process, random blocks of up to 23 layers, every result durable in a store. By `--iteration`
+and `--staleness` more trials are in flight than workers, so that neither an iteration's slowest candidates
+nor its proposals hold up many. `ideal` is what workers that never wait could give.
 """
 
 import argparse
@@ -52,12 +52,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Results a second through Ray.")
     parser.add_argument("--workers", type=int, default=1000)
     parser.add_argument("--results", type=int, default=20_000)
+    parser.add_argument("--iteration", type=int, default=1000, help="its trials; a third are repeats")
+    parser.add_argument("--staleness", type=int, default=7)
+    parser.add_argument(
+        "--max-params", type=int, default=10**9, help="of the paper's 10 million 3 in 4 are drawn again"
+    )
     parser.add_argument("--seconds", type=float, default=1.0, help="median of a pretended training")
     parser.add_argument("--directory", help="where the store lies; else a temporary directory")
     options = parser.parse_args()
     run = facts(options.results)
-    plan = run.settings.plan.model_copy(update={"iteration": 4 * options.workers, "staleness": 1})
-    problem = problem_of(run)
+    plan = run.settings.plan.model_copy(
+        update={"iteration": options.iteration, "staleness": options.staleness}
+    )
+    space = run.settings.space.model_copy(update={"max_params": options.max_params})
+    problem = problem_of(
+        run.model_copy(update={"settings": run.settings.model_copy(update={"space": space})})
+    )
     opening = Opening(
         evaluator="",
         specification={"seconds": options.seconds},
