@@ -5,8 +5,8 @@
 One node of a private cluster stands for so many workers: its actor sleeps where they would train, for
 times spread log-normally around the given seconds. All else is what a search does: Ray's calls, a
 bridge process, random blocks of up to 23 layers, every result durable in a store. By `--iteration`
-and `--staleness` more trials are in flight than workers, so that neither an iteration's slowest candidates
-nor its proposals hold up many. `ideal` is what workers that never wait could give.
+and `--staleness` more trials are in flight than workers, so that neither the slowest candidates of an
+iteration nor its proposals hold up many. `ideal` is what workers that never wait could give.
 """
 
 import argparse
