@@ -174,7 +174,8 @@ def test_idle_worker_that_was_killed_is_replaced(pair):
 def test_idle_worker_that_was_stopped_costs_one_deadline(pair):
     os.kill(min(pair.workers()), signal.SIGSTOP)
     begin = time.monotonic()
-    tasks = {task.number: task for task in (pair.task("good"), pair.task("good"))}
+    # that take a while, else the other worker may be free again in time for both
+    tasks = {task.number: task for task in (pair.task("nap"), pair.task("nap"))}
     for task in tasks.values():
         pair.executor.submit(task)
     first, second = pair.executor.wait() + pair.executor.wait()
