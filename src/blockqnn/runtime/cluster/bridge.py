@@ -9,7 +9,6 @@ import logging
 import math
 import os
 import queue
-import signal
 import threading
 import time
 from collections import Counter
@@ -32,6 +31,7 @@ from blockqnn.runtime.cluster.messages import (
     Opening,
 )
 from blockqnn.runtime.cluster.node import Hello, versions
+from blockqnn.runtime.session import kill_session
 from blockqnn.runtime.verdicts import Ending
 from blockqnn.runtime.worker import named
 
@@ -221,13 +221,7 @@ def _read(questions: BinaryIO, events: "queue.SimpleQueue[Event]", bridge: Bridg
         events.put(partial(bridge.asked, line))
     events.put(bridge.stop)
     time.sleep(_STOP)
-    _end_all()  # a call to Ray may wait a minute for a head that is gone too
-
-
-def _end_all() -> None:
-    """Kills this process and what it began, which is in its group as a child of the coordinator."""
-    if os.name == "posix" and os.getpgrp() == os.getpid():
-        os.killpg(0, signal.SIGKILL)
+    kill_session(os.getpid())  # a call to Ray may wait a minute for a head that is gone too
     os._exit(1)
 
 

@@ -21,6 +21,7 @@ from blockqnn.runtime.cluster.messages import (
     Opening,
 )
 from blockqnn.runtime.search import NoWorkerLeft
+from blockqnn.runtime.session import kill_session
 from blockqnn.runtime.verdicts import Ending, Fault, Verdicts
 
 BRIDGE = "blockqnn.runtime.cluster.bridge"
@@ -100,6 +101,7 @@ class RayExecutor:
     def close(self) -> None:
         """Stops what runs; a private cluster is stopped too."""
         self._bridge.close(_STOP)
+        kill_session(self._bridge.pid)
         self._tasks.clear()
         self._queue.clear()
 
@@ -197,6 +199,7 @@ class RayExecutor:
     def _lost_contact(self) -> list[Result]:
         """The bridge is gone, and with it all attempts; no candidate is to blame."""
         status, words = self._bridge.ended_by(), self._bridge.last_words
+        kill_session(self._bridge.pid)
         self._contacts += 1
         if self._contacts > _CONTACTS:
             raise NoWorkerLeft(f"no contact with Ray: {words or f'exit status {status}'}")
