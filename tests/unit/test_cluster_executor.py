@@ -21,6 +21,7 @@ class Bridge:
     started: ClassVar[list["Bridge"]] = []
     joins = (("a", 1, None),)
     last_words = "the head is gone"
+    pid = 1 << 22  # that no process has: what is left of its session is killed
 
     def __init__(self, _module, _arguments, _opening, inbox):
         self.inbox, self.told, self.closed = inbox, [], False
