@@ -52,10 +52,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Results a second through Ray.")
     parser.add_argument("--workers", type=int, default=1000)
     parser.add_argument("--results", type=int, default=20_000)
-    parser.add_argument("--iteration", type=int, default=1000, help="its trials; a third are repeats")
+    parser.add_argument("--iteration", type=int, default=1000, help="its trials")
     parser.add_argument("--staleness", type=int, default=7)
     parser.add_argument(
-        "--max-params", type=int, default=10**9, help="of the paper's 10 million 3 in 4 are drawn again"
+        "--max-params",
+        type=int,
+        default=10**9,
+        help="with 10 million, 3 of 4 are drawn again",
     )
     parser.add_argument("--seconds", type=float, default=1.0, help="median of a pretended training")
     parser.add_argument("--directory", help="where the store lies; else a temporary directory")

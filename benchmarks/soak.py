@@ -159,7 +159,7 @@ def main() -> None:
     parser.add_argument("--executor", choices=["local", "ray"], default="local")
     parser.add_argument("--trials", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--untouched", type=Path, help="a run of this search that nobody touches; made")
+    parser.add_argument("--untouched", type=Path, help="nobody touches it; made where missing")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         directory, rng = Path(name), random.Random(options.seed)
@@ -172,14 +172,14 @@ def main() -> None:
                 soak.strike(rng)
         minutes = (time.monotonic() - begin) / 60
         subprocess.run([*BLOCKQNN, "check", str(soak.run)], check=True, stdout=subprocess.DEVNULL)
+        kills = sum(soak.told.values()) - soak.told["ended with 0"]
+        print(f"{options.executor}: {minutes:.1f} minutes, {kills} kills and ends, nothing lost")
+        print(", ".join(f"{what}: {n}" for what, n in sorted(soak.told.items())), flush=True)
         untouched = options.untouched or directory / "untouched"
         subprocess.run(searched(options, untouched), check=True, capture_output=True)
         found, expected = status_of(soak.run), status_of(untouched)
         assert found["trajectory"] == expected["trajectory"], (found, expected)
-        kills = sum(soak.told.values()) - soak.told["ended with 0"]
-        print(f"{options.executor}: {minutes:.1f} minutes, {kills} kills and ends, nothing lost,")
         print(f"trajectory {found['trajectory'][:16]} as untouched; {found['trials']}")
-        print(", ".join(f"{what}: {n}" for what, n in sorted(soak.told.items())))
 
 
 if __name__ == "__main__":

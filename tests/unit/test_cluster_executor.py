@@ -19,12 +19,13 @@ class Bridge:
     """Stands for the process that speaks with Ray: what it was told, and what it says."""
 
     started: ClassVar[list["Bridge"]] = []
+    swept: ClassVar[list[int]] = []  # sessions of which nothing is left
     joins = (("a", 1, None),)
     last_words = "the head is gone"
-    pid = 1 << 22  # that no process has: what is left of its session is killed
 
     def __init__(self, _module, _arguments, _opening, inbox):
         self.inbox, self.told, self.closed = inbox, [], False
+        self.pid = len(Bridge.started)  # whose session is only pretended to be killed
         Bridge.started.append(self)
         for name, slots, memory in self.joins:
             self.says(Joined(node=name, name=name.upper(), slots=slots, memory=memory))
@@ -59,6 +60,8 @@ def nodes(monkeypatch):
     monkeypatch.setattr(module, "Child", Bridge)
     monkeypatch.setattr(module, "_LOOK", 0.01)
     monkeypatch.setattr(Bridge, "started", [])
+    monkeypatch.setattr(Bridge, "swept", [])
+    monkeypatch.setattr(module, "kill_session", Bridge.swept.append)
 
     def start(*joins, **options):
         monkeypatch.setattr(Bridge, "joins", joins)
@@ -166,6 +169,9 @@ def test_losing_ray_costs_what_is_in_flight_and_blames_nobody(nodes, monkeypatch
     for attempt, _, number in bridge.begun():
         bridge.ended(attempt, number)
     assert [r.observed.attempts for r in executor.wait()] == [1, 1]
+    assert Bridge.swept == [0, 1, 2, 3]
+    executor.close()
+    assert Bridge.swept == [0, 1, 2, 3, 4]
 
 
 def test_a_cluster_that_stays_away_ends_the_search(nodes, monkeypatch):
@@ -182,7 +188,7 @@ def test_a_cluster_that_stays_away_ends_the_search(nodes, monkeypatch):
 
 
 def _silent(bridge, inbox):
-    bridge.inbox = inbox
+    bridge.inbox, bridge.pid = inbox, 0
     bridge.ends()
 
 

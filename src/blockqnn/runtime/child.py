@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, TypeAlias
 
@@ -24,6 +25,19 @@ _PATIENCE = 0.5  # seconds for what takes milliseconds, or else is given up
 
 Message = tuple["Child", bytes | None]
 Inbox: TypeAlias = "queue.SimpleQueue[Message | None]"  # None wakes who reads it
+
+
+def kill_session(leader: int) -> None:
+    """Kills the processes of a session, but for this one: on Linux, also those in groups of their own.
+
+    Ray's workers are such. One that is just starting waits a minute for a head that is gone, and
+    does not notice meanwhile that its node's process is gone too.
+    """
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):  # it ended meanwhile
+            pid, session = int(stat.parent.name), stat.read_text().rpartition(")")[2].split()[3]
+            if int(session) == leader and pid != os.getpid():
+                os.kill(pid, signal.SIGKILL)
 
 
 class Child:

@@ -21,9 +21,11 @@ from typing import Any, BinaryIO, NamedTuple, TextIO
 from pydantic import BaseModel
 
 from blockqnn.machine import usable_cores
+from blockqnn.runtime.child import kill_session
 from blockqnn.runtime.child_side import taken
 from blockqnn.runtime.cluster.messages import (
     DOWN,
+    STOP,
     Begin,
     Ended,
     Joined,
@@ -31,12 +33,10 @@ from blockqnn.runtime.cluster.messages import (
     Opening,
 )
 from blockqnn.runtime.cluster.node import Hello, versions
-from blockqnn.runtime.session import kill_session
 from blockqnn.runtime.verdicts import Ending
 from blockqnn.runtime.worker import named
 
 _LOOK = 5.0  # seconds between two looks at which nodes live
-_STOP = 10.0  # seconds for Ray to stop in order when the coordinator is gone
 _STRIKES = 3  # times in a row that a node left without having finished anything; then it is left alone
 Event = Callable[[], None]
 
@@ -220,7 +220,7 @@ def _read(questions: BinaryIO, events: "queue.SimpleQueue[Event]", bridge: Bridg
     for line in questions:
         events.put(partial(bridge.asked, line))
     events.put(bridge.stop)
-    time.sleep(_STOP)
+    time.sleep(STOP)
     kill_session(os.getpid())  # a call to Ray may wait a minute for a head that is gone too
     os._exit(1)
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from blockqnn.records import Observation, Result, Task
-from blockqnn.runtime.child import Child, Inbox
+from blockqnn.runtime.child import Child, Inbox, kill_session
 from blockqnn.runtime.cluster.messages import (
+    STOP,
     UP,
     Begin,
     Drop,
@@ -21,7 +22,6 @@ from blockqnn.runtime.cluster.messages import (
     Opening,
 )
 from blockqnn.runtime.search import NoWorkerLeft
-from blockqnn.runtime.session import kill_session
 from blockqnn.runtime.verdicts import Ending, Fault, Verdicts
 
 BRIDGE = "blockqnn.runtime.cluster.bridge"
@@ -29,7 +29,6 @@ _LOOK = 1.0  # seconds between two looks at what is overdue
 _OVERDUE = 60.0  # seconds above its deadline after which a node is given up with its attempt
 _PATIENCE = 180.0  # seconds until a node must have joined
 _CONTACTS = 5  # times in a row that the contact may be lost before a node joined
-_STOP = 10.0  # seconds for Ray to stop in order
 
 
 @dataclass
@@ -100,7 +99,7 @@ class RayExecutor:
 
     def close(self) -> None:
         """Stops what runs; a private cluster is stopped too."""
-        self._bridge.close(_STOP)
+        self._bridge.close(STOP)
         kill_session(self._bridge.pid)
         self._tasks.clear()
         self._queue.clear()

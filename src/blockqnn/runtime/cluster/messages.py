@@ -8,6 +8,7 @@ from blockqnn.records import Record, Task
 from blockqnn.runtime.verdicts import Ending
 
 NODE = "blockqnn.runtime.cluster.node:Node"
+STOP = 10.0  # seconds for Ray to stop in order; then all that it began is killed
 
 
 class Freight(Record):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from blockqnn.runtime.session import kill_session
+from blockqnn.runtime.child import kill_session
 from faults.processes import nothing_left, wait_for
 
 APART = "import os, sys, time; os.setpgid(0, 0); print(1, flush=True); time.sleep(60)"
