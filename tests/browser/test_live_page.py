@@ -88,7 +88,7 @@ def test_where_its_program_has_gone_it_says_so(tmp_path, page, faults):
     written(tmp_path / "run")
     with served(tmp_path / "run") as address:
         page.goto(address)
-        page.get_by_text("No search is at work").wait_for()
+        page.locator("#state", has_text="No search is at work").wait_for()
     page.get_by_text("does not answer").wait_for(timeout=SOON)
     faults.clear()  # the answers that it missed
 
