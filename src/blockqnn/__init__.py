@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from blockqnn.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from blockqnn.api import Run, auto, calibrate, fork, load, search, train
+    from blockqnn.api import Run, auto, calibrate, create_model, fork, load, search, train
     from blockqnn.callbacks.callback import Callback
     from blockqnn.callbacks.tensorboard import TensorBoard
     from blockqnn.errors import InputError
@@ -23,6 +23,7 @@ _WHERE = {
     "TensorBoard": "blockqnn.callbacks.tensorboard",
     "auto": "blockqnn.api",
     "calibrate": "blockqnn.api",
+    "create_model": "blockqnn.api",
     "fork": "blockqnn.api",
     "load": "blockqnn.api",
     "parse": "blockqnn.space.code",
@@ -39,6 +40,7 @@ __all__ = [
     "__version__",
     "auto",
     "calibrate",
+    "create_model",
     "fork",
     "load",
     "parse",

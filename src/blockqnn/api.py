@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from blockqnn.callbacks.callback import Callback
-from blockqnn.config import checked_seconds, checked_size, given, merged, values_of
+from blockqnn.config import checked_seconds, checked_sides, checked_size, given, merged, values_of
 from blockqnn.config_file import read_settings
 from blockqnn.errors import InputError
 from blockqnn.forking import fork_run
@@ -31,6 +31,7 @@ from blockqnn.setup import create_run, new_facts, reopen_run
 from blockqnn.space.code import Block
 
 if TYPE_CHECKING:
+    from blockqnn.export.backbone import Backbone
     from blockqnn.export.model import Model
     from blockqnn.training.sizing import Repeats
 
@@ -402,21 +403,81 @@ def _targets(
     return best_of(str(target), top, extensions)
 
 
+def create_model(
+    target: str | Block,
+    *,
+    num_classes: int | None = None,
+    in_chans: int | None = None,
+    image_size: int | str | tuple[int, int] | None = None,
+    skeleton: str | None = None,
+    repeats: "Repeats | None" = None,
+    widths: tuple[int, ...] | None = None,
+    max_params: int | str | None = None,
+    seed: int = 0,
+    features_only: bool = False,
+    out_indices: Sequence[int] | None = None,
+    plugins: Sequence[str | os.PathLike[str]] = (),
+) -> "Model | Backbone":
+    """An untrained network of a code, a name or a run's trial, in a state to be trained.
+
+    The arguments are called as in timm, and as in `train`; what is left out is the run's, else CIFAR's
+    skeleton, 10 classes and 3 channels. With `features_only` it gives the outputs of the stages
+    `out_indices`, by default of all, from the finest. Images are float32 in 0..1, of any size;
+    `image_size` is that of its FLOPs and of exports. InputError for a user's mistake.
+    """
+    from blockqnn.export.backbone import Backbone
+    from blockqnn.network.plan import Image
+    from blockqnn.training.fresh import fresh
+    from blockqnn.training.sizing import skeleton_for
+
+    found = _targets(target, None, load_plugins(named(plugins)))[0][0]
+    sides = checked_sides(image_size) or (found.image.height, found.image.width)
+    image = Image(found.image.channels if in_chans is None else in_chans, *sides)
+    classes = found.classes if num_classes is None else num_classes
+    limit = checked_size(max_params)
+    sized = skeleton_for(
+        found, image, classes, name=skeleton, repeats=repeats, widths=widths, max_params=limit
+    )
+    model = fresh(found, sized, image, classes, seed)
+    return Backbone(model, out_indices) if features_only else model
+
+
+@overload
 def load(
     path: str | os.PathLike[str],
     *,
     num_classes: int | None = None,
+    features_only: Literal[False] = False,
     plugins: Sequence[str | os.PathLike[str]] = (),
-) -> "Model":
+) -> "Model": ...
+@overload
+def load(
+    path: str | os.PathLike[str],
+    *,
+    features_only: Literal[True],
+    out_indices: Sequence[int] | None = None,
+    plugins: Sequence[str | os.PathLike[str]] = (),
+) -> "Backbone": ...
+def load(
+    path: str | os.PathLike[str],
+    *,
+    num_classes: int | None = None,
+    features_only: bool = False,
+    out_indices: Sequence[int] | None = None,
+    plugins: Sequence[str | os.PathLike[str]] = (),
+) -> "Model | Backbone":
     """The model in a directory that `train` wrote, on the CPU, ready to be evaluated.
 
     It takes images float32 [N, C, H, W] in 0..1 and gives logits; with `num_classes=0` pooled
-    features. No code of the directory is run; an own operation needs its plugin. InputError names
-    what is missing or damaged.
+    features; with `features_only` the outputs of the stages `out_indices`, as in `create_model`. No
+    code of the directory is run; an own operation needs its plugin. InputError names what is missing or
+    damaged.
     """
+    from blockqnn.export.backbone import Backbone
     from blockqnn.export.directory import read
 
-    return read(Path(path), load_plugins(named(plugins)), num_classes)
+    model = read(Path(path), load_plugins(named(plugins)), num_classes)
+    return Backbone(model, out_indices).eval() if features_only else model
 
 
 def predict(

@@ -40,6 +40,12 @@ def checked_size(value: int | str | None) -> int | None:
     return count
 
 
+def checked_sides(value: object) -> tuple[int, int] | None:
+    """Height and width as a user gives them, 64 or 48x64; InputError for what is none."""
+    sides: tuple[int, int] | None = _checked_alone("image_size", Sides, value)
+    return sides
+
+
 def _checked_alone(name: str, kind: Any, value: object) -> Any:
     """A value that stands outside of any settings, None where it was not given."""
     try:
@@ -77,6 +83,7 @@ Size = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=10**18)]  # 2M
 Duration = Annotated[float, BeforeValidator(_seconds), Field(gt=0)]  # 90s
 Milliseconds = Annotated[float, BeforeValidator(_milliseconds), Field(gt=0)]  # 5ms
 Side = Annotated[int, Field(ge=1, le=4096)]
+Sides = Annotated[tuple[Side, Side], BeforeValidator(height_and_width)]  # 48x64
 Level = tuple[Annotated[float, Field(ge=0, le=1)], Annotated[float, Field(gt=0)]]  # epsilon, weight
 
 PAPER_EPSILON: tuple[Level, ...] = (
@@ -96,7 +103,7 @@ class DataSettings(Values):
     labels: str | None = Field(
         None, description="FILE.csv with the columns path, label[, group][, part]"
     )
-    image_size: Annotated[tuple[Side, Side], BeforeValidator(height_and_width)] | None = Field(
+    image_size: Sides | None = Field(
         None, description="64 or 48x64; null: the median short side, at most 64"
     )
     resize: Literal["crop", "letterbox", "stretch"] = Field(

@@ -1,13 +1,14 @@
 """A trained model as people use it: a module that takes images as they are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from blockqnn.errors import InputError
-from blockqnn.network.model import Network
+from blockqnn.export.levels import FeatureInfo, feature_info
+from blockqnn.network.model import Network, initialise_head
 from blockqnn.network.plan import Image, Limits, NetworkPlan, Skeleton, plan_network
 from blockqnn.space.code import Block
 
@@ -52,6 +53,46 @@ class Model(nn.Module):
     def plan(self) -> NetworkPlan:
         """The network layer by layer, with its size."""
         return plan_of(self.block, self.config)
+
+    @property
+    def feature_info(self) -> FeatureInfo:
+        """Channels, reduction and name of each stage's output."""
+        return feature_info(self.plan)
+
+    def get_classifier(self) -> nn.Linear:
+        """The linear layer behind the pooled features."""
+        return self.network.head
+
+    def reset_classifier(
+        self,
+        num_classes: int,
+        global_pool: str | None = None,
+        *,
+        classes: Sequence[str] | None = None,
+        seed: int = 0,
+    ) -> None:
+        """A new linear layer for so many classes, to be trained; 0: pooled features from now on.
+
+        `classes` names them, by default by their numbers. Its measured accuracies are no longer told.
+        InputError for another pooling than avg, or names that do not fit.
+        """
+        if global_pool not in (None, "avg"):
+            raise InputError(f"global_pool {global_pool!r}: the networks have avg")
+        if num_classes < 0 or num_classes == 1:
+            raise InputError(f"num_classes {num_classes}: at least 2, or 0 for the pooled features")
+        names = tuple(map(str, range(num_classes))) if classes is None else tuple(classes)
+        if len(names) != num_classes:
+            raise InputError(f"classes: {len(names)} names for num_classes {num_classes}")
+        self.num_classes = num_classes
+        if not num_classes:
+            return
+        old = self.network.head.weight
+        head = nn.Linear(self.num_features, num_classes)
+        initialise_head(head, torch.Generator().manual_seed(seed))
+        self.network.head = head.to(old.device, old.dtype)
+        self.classes, self.config["classes"] = names, list(names)
+        untold = {"metric": self.metrics["metric"], "test_accuracy": None, "validation_accuracy": None}
+        self.metrics = {**untold, "params": self.plan.params, "flops": self.plan.flops}
 
     def forward_features(self, x: Tensor) -> Tensor:
         """The last stage's output, shape [N, num_features, h, w]."""

@@ -1,6 +1,6 @@
 """The network that a plan describes, as a torch module."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -71,11 +71,17 @@ class Network(nn.Module):
         self.relu = nn.ReLU()
         self.head = nn.Linear(plan.features, plan.classes)
 
-    def forward_features(self, x: Tensor) -> Tensor:
-        """The last stage's output, shape [N, features, h, w]."""
+    def levels(self, x: Tensor) -> Iterator[Tensor]:
+        """The output of each stage, one after another, shape [N, channels, h, w]."""
         x = self.stem(x)
         for number, stage in enumerate(self.stages):
             x = stage(self.pool(x) if number else x)
+            yield x
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """The last stage's output, shape [N, features, h, w]."""
+        for level in self.levels(x):
+            x = level
         return x
 
     def forward_head(self, features: Tensor, pre_logits: bool = False) -> Tensor:
@@ -117,9 +123,14 @@ def build(plan: NetworkPlan, seed: int) -> Network:
         elif isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()
         elif isinstance(module, nn.Linear):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="linear", generator=generator)
-            nn.init.zeros_(module.bias)
+            initialise_head(module, generator)
     return network
+
+
+def initialise_head(head: nn.Linear, generator: torch.Generator) -> None:
+    """The linear layer as a new network has it (He et al. 2015); the generator is on its device."""
+    nn.init.kaiming_normal_(head.weight, nonlinearity="linear", generator=generator)
+    nn.init.zeros_(head.bias)
 
 
 def restored(plan: NetworkPlan, weights: Mapping[str, Tensor]) -> Network:

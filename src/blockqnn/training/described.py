@@ -6,7 +6,7 @@ from typing import Any
 
 from blockqnn.config import Recipe
 from blockqnn.data.dataset import Dataset
-from blockqnn.network.plan import NetworkPlan, Skeleton
+from blockqnn.network.plan import Image, NetworkPlan, Skeleton
 from blockqnn.space.code import Block
 from blockqnn.version import VERSION
 
@@ -15,6 +15,21 @@ def config_of(
     block: Block, skeleton: Skeleton, dataset: Dataset, resize: str, recipe: Recipe
 ) -> dict[str, Any]:
     """What the model is made of and how its images are prepared: config.json."""
+    scale = dataset.mean.tolist(), dataset.deviation.tolist()
+    made = made_of(block, skeleton, dataset.image, dataset.classes, scale, resize, dataset.name)
+    return {**made, "recipe": recipe.model_dump(mode="json")}
+
+
+def made_of(
+    block: Block,
+    skeleton: Skeleton,
+    image: Image,
+    classes: Sequence[str],
+    scale: tuple[Sequence[float], Sequence[float]],
+    resize: str,
+    data: str,
+) -> dict[str, Any]:
+    """All of config.json that a network needs; `scale` is mean and deviation a channel, in 0..1."""
     return {
         "blockqnn": VERSION,
         "code": str(block),
@@ -23,17 +38,16 @@ def config_of(
             "widths": list(skeleton.widths),
             "repeats": list(skeleton.repeats),
         },
-        "image": list(dataset.image),
-        "classes": list(dataset.classes),
+        "image": list(image),
+        "classes": list(classes),
         "preprocessing": {
-            "size": list(dataset.image_size),
+            "size": [image.height, image.width],
             "resize": resize,
             "scale": "0..1",
-            "mean": dataset.mean.tolist(),
-            "deviation": dataset.deviation.tolist(),
+            "mean": list(scale[0]),
+            "deviation": list(scale[1]),
         },
-        "data": dataset.name,
-        "recipe": recipe.model_dump(mode="json"),
+        "data": data,
     }
 
 
