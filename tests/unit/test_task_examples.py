@@ -38,10 +38,9 @@ def test_scenes_say_what_is_in_them():
         outside = mask.copy()
         for kind, left, top, right, bottom in boxes.astype(int):
             inside = mask[top:bottom, left:right]
-            assert set(np.unique(inside)) <= {0, kind + 1}, "objects do not hide each other"
-            assert (inside == kind + 1).mean() > 0.4
+            assert (inside == kind + 1).mean() > 0.4, "nothing is hidden"
             assert all((inside == kind + 1).any(axis=axis)[[0, -1]].all() for axis in (0, 1)), "tight"
-            outside[top:bottom, left:right] = 0
+            outside[top:bottom, left:right][inside == kind + 1] = 0
         assert not outside.any()
     assert {int(box[0]) for boxes in made.boxes for box in boxes} == {0, 1, 2, 3}
     again, other = scenes.compose(40, 96, seed=0), scenes.compose(40, 96, seed=0, test=True)
@@ -70,12 +69,10 @@ def test_average_precision():
     twice = [np.concatenate([right[0], right[0] * [1, 0.5, 1, 1, 1, 1]]), right[1]]
     assert measures.average_precision(twice, boxes) == 100, "what comes after all is found costs nothing"
     first = [np.concatenate([right[0], right[0][:1] * [1, 1.05, 1, 1, 1, 1]]), right[1]]
-    # right, taken before (wrong), right, right: precision 1, 1/2, 2/3, 3/4; its envelope 1, 3/4, 3/4, 3/4
+    # right, taken before (wrong), right, right: precision 1, 1/2, 2/3, 3/4; envelope 1, 3/4, 3/4, 3/4
     assert measures.average_precision(first, boxes) == pytest.approx(100 * (1 + 0.75 + 0.75) / 3)
-    assert (
-        measures.average_precision([found + np.array([0, 0, 20, 20, 20, 20]) for found in right], boxes)
-        < 34
-    )
+    beside = [found + np.array([0, 0, 20, 20, 20, 20]) for found in right]
+    assert measures.average_precision(beside, boxes) < 34
 
 
 def test_intersection_over_union():
