@@ -71,6 +71,6 @@ def _outline(shape: int, side: int) -> NDArray[np.bool_]:
     return (
         (x - 0.5) ** 2 + (y - 0.5) ** 2 <= 0.25,
         np.ones((side, side), bool),
-        np.abs(x - 0.5) <= (y + 0.5 / side) / 2,
+        np.abs(x - 0.5) <= (y + 0.6 / side) / 2,
         (np.abs(x - 0.5) <= 0.17) | (np.abs(y - 0.5) <= 0.17),
     )[shape]
