@@ -16,7 +16,8 @@ from scipy.special import stdtrit
 from blockqnn.config import Augmentation, Recipe
 from blockqnn.data.dataset import Dataset
 from blockqnn.evaluation.images import on_device
-from blockqnn.evaluation.train import fit, score, total_steps
+from blockqnn.evaluation.length import total_steps
+from blockqnn.evaluation.train import fit, score
 from blockqnn.network.model import build
 from blockqnn.network.plan import Image, NetworkPlan, Skeleton, plan_network
 from blockqnn.space.code import Block

@@ -44,7 +44,7 @@ from blockqnn.config import RECIPES, DataSettings, Settings
 from blockqnn.data.dataset import load
 from blockqnn.evaluation.device import fingerprint, resolve_device, resolve_precision, use_one_thread
 from blockqnn.evaluation.early_stop import EarlyStopEvaluator
-from blockqnn.evaluation.train import batches_per_epoch
+from blockqnn.evaluation.length import batches_per_epoch
 from blockqnn.figures.tables import made
 from blockqnn.network.plan import Image, Limits, NetworkPlan, OverLimit, Skeleton, plan_network
 from blockqnn.quantity import duration

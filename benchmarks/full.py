@@ -29,7 +29,8 @@ from blockqnn.data.dataset import Dataset, Part, load
 from blockqnn.evaluation.checkpoint import Checkpoint
 from blockqnn.evaluation.device import fingerprint, resolve_device, resolve_precision
 from blockqnn.evaluation.images import on_device
-from blockqnn.evaluation.train import Watch, batches_per_epoch, fit, score
+from blockqnn.evaluation.length import batches_per_epoch
+from blockqnn.evaluation.train import Watch, fit, score
 from blockqnn.network.model import build
 from blockqnn.network.plan import SKELETONS, plan_network
 from blockqnn.space.code import parse

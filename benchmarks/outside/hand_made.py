@@ -21,8 +21,8 @@ from blockqnn.config import RECIPES, DataSettings
 from blockqnn.data.dataset import load
 from blockqnn.evaluation.device import resolve_precision
 from blockqnn.evaluation.images import on_device
-from blockqnn.evaluation.length import Length
-from blockqnn.evaluation.train import fit, score, total_steps
+from blockqnn.evaluation.length import Length, total_steps
+from blockqnn.evaluation.train import fit, score
 from blockqnn.network.model import build
 from blockqnn.network.plan import SKELETONS, plan_network
 from blockqnn.space.zoo import ZOO

@@ -7,6 +7,7 @@ import shlex
 import signal
 import sqlite3
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import count
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from blockqnn.callbacks.callback import Callback
     from blockqnn.report.rows import Entry, RunView
     from blockqnn.space.code import Block
+
+_LATER = 2.0  # seconds, in which torchrun ends the other processes of one that failed
 
 app = typer.Typer(
     add_completion=False,
@@ -474,6 +477,8 @@ def train(
         )
     except KeyboardInterrupt:
         raise api.Interrupted(out, *sys.argv[1:]) from None
+    if _rank():
+        return
     if as_json:
         _print_json(model.metrics)
         return
@@ -895,11 +900,23 @@ def _run(arguments: list[str]) -> None:
     sys.stderr.flush()
 
 
+def _rank() -> int:
+    """This process's number among those that torchrun started; 0 for the one that tells the results."""
+    return int(os.environ["RANK"]) if "TORCHELASTIC_RUN_ID" in os.environ else 0
+
+
 def _fail(status: int, message: str) -> NoReturn:
-    """One line on standard error, where there still is one to read it."""
+    """One line on standard error, where there still is one to read it.
+
+    Of torchrun's processes all but the first wait with it: what all would say ends them before.
+    """
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    if rank := _rank():
+        time.sleep(_LATER)
     line = " ".join(part.strip() for part in message.splitlines())
     try:
-        print(f"blockqnn: {line}", file=sys.stderr, flush=True)
+        print(f"blockqnn{f' (process {rank})' if rank else ''}: {line}", file=sys.stderr, flush=True)
     except OSError:
         _say_no_more()
     sys.exit(status)

@@ -6,7 +6,8 @@ import torch
 from blockqnn.config import RECIPES, Recipe
 from blockqnn.evaluation import train
 from blockqnn.evaluation.device import resolve_precision
-from blockqnn.evaluation.train import fit, total_steps
+from blockqnn.evaluation.length import total_steps
+from blockqnn.evaluation.train import fit
 from blockqnn.network.model import build
 from stripes import parts, planned
 

@@ -18,9 +18,10 @@ from blockqnn.errors import InputError
 from blockqnn.evaluation import early_stop, restarts, train
 from blockqnn.evaluation.early_stop import EarlyStopEvaluator, make_evaluator
 from blockqnn.evaluation.images import DevicePart, on_device
+from blockqnn.evaluation.length import batches_per_epoch, total_steps
 from blockqnn.evaluation.optimizer import learning_rate_at
 from blockqnn.evaluation.restarts import Trained, train_with_restarts
-from blockqnn.evaluation.train import Fitted, Watch, batches_per_epoch, fit, score, total_steps
+from blockqnn.evaluation.train import Fitted, Watch, fit, score
 from blockqnn.network.model import build
 from blockqnn.records import Failure, Measurement, Task
 from stripes import CONV, SKELETON, equal, parts, planned, stripes, weights

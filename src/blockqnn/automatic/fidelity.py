@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from blockqnn.config import Recipe
-from blockqnn.evaluation.train import total_steps
+from blockqnn.evaluation.length import total_steps
 from blockqnn.network.plan import Skeleton, plan_network
 from blockqnn.report.survey import survey
 from blockqnn.runtime.facts import RunFacts

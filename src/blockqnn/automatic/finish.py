@@ -10,8 +10,8 @@ from blockqnn.data.dataset import Dataset
 from blockqnn.evaluation.checkpoint import Checkpoint
 from blockqnn.evaluation.device import use_all_cores
 from blockqnn.evaluation.images import on_device
+from blockqnn.evaluation.length import batches_per_epoch
 from blockqnn.evaluation.restarts import train_with_restarts
-from blockqnn.evaluation.train import batches_per_epoch
 from blockqnn.export.model import Model
 from blockqnn.journal import Point, Row
 from blockqnn.network.model import restored

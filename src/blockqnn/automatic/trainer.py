@@ -13,9 +13,9 @@ from blockqnn.data.dataset import load
 from blockqnn.errors import InputError
 from blockqnn.evaluation.device import fingerprint, use_one_thread
 from blockqnn.evaluation.images import on_device
-from blockqnn.evaluation.length import Length
+from blockqnn.evaluation.length import Length, batches_per_epoch, total_steps
 from blockqnn.evaluation.restarts import train_with_restarts
-from blockqnn.evaluation.train import Watch, batches_per_epoch, fit, score, total_steps
+from blockqnn.evaluation.train import Watch, fit, score
 from blockqnn.network.plan import plan_network
 from blockqnn.records import Failure, Measurement, Task
 from blockqnn.space.code import parse

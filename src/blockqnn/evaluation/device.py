@@ -41,13 +41,13 @@ def use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def use_all_cores(flops: float) -> None:
+def use_all_cores(flops: float, processes: int = 1) -> None:
     """Threads for one training alone: one a core, but only one where a step is small.
 
     `flops` are those of a step's forward pass. Which it is follows from them, not from a measured
-    time, so that the same training has the same bits again.
+    time, so that the same training has the same bits again. So many processes share the cores.
     """
-    torch.set_num_threads(usable_cores() if flops >= _SHARED else 1)
+    torch.set_num_threads(max(1, usable_cores() // processes) if flops >= _SHARED else 1)
 
 
 def memory_left(device: str, limit: int | None = None) -> int | None:

@@ -4,17 +4,21 @@ from typing import Any
 
 from blockqnn.data.dataset import Dataset
 from blockqnn.evaluation import metrics
+from blockqnn.evaluation.group import ALONE, Group
 from blockqnn.evaluation.images import on_device
 from blockqnn.evaluation.train import confusions
 from blockqnn.network.model import Network
 
 
-def read_test(network: Network, dataset: Dataset, metric: str, device: str) -> dict[str, Any] | None:
+def read_test(
+    network: Network, dataset: Dataset, metric: str, device: str, group: Group = ALONE
+) -> dict[str, Any] | None:
     """Reads the test part: what of metrics.json tells of it; None when a logit is not finite.
 
-    To be called once for a model, after its last step: nothing may be chosen by it.
+    To be called once for a model, after its last step: nothing may be chosen by it. The processes of a
+    group read it together, each its share.
     """
-    table = confusions(network, on_device(dataset.test, dataset, device))
+    table = confusions(network, on_device(dataset.test, dataset, device), group)
     if table is None:
         return None
     found = metrics.details(table)

@@ -1,11 +1,16 @@
 """The images of a part of the data set, as they lie on a device."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from blockqnn.config import Augmentation
 from blockqnn.data.dataset import Dataset, Part
+from blockqnn.evaluation.augment import Chances, moved
+from blockqnn.evaluation.group import ALONE, Group
+from blockqnn.evaluation.order import Turn
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,6 +24,24 @@ class DevicePart:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def shown(self, turns: Iterable[Turn]) -> Iterator[tuple[Tensor, Tensor | None]]:
+        """What a step takes, on the device: images by their numbers [B], and chances."""
+        for index, chances in turns:
+            on = self.labels.device
+            there = None if chances is None else chances.to(on, non_blocking=True)
+            yield index.to(on, non_blocking=True), there
+
+    def varied(self, index: Tensor, how: Augmentation, chances: Chances) -> Tensor:
+        """Normalised images, each moved in its own way."""
+        if how.shift or how.zoom or how.flip:
+            return self.normalised(moved(self.images, index, how, chances))
+        return self.batch(index)[0]
+
+    def in_order(self, size: int, group: Group = ALONE) -> Iterator[tuple[Tensor, Tensor]]:
+        """All images one after another, at most `size` at once; of a group the process's share."""
+        for begin in range(0, len(self), size * group.size):
+            yield self.batch(slice(begin + group.rank, begin + size * group.size, group.size))
 
     def batch(self, index: Tensor | slice) -> tuple[Tensor, Tensor]:
         """Normalised images [B, C, H, W] float32, and labels [B]."""

@@ -3,7 +3,20 @@
 import time
 from collections.abc import Callable
 
+from blockqnn.config import Recipe
+
 _KNOWN = 3  # steps before their time tells of those to come; the first ones are slow
+
+
+def total_steps(recipe: Recipe, images: int) -> int:
+    """Batches in the whole training."""
+    return recipe.steps or recipe.epochs * batches_per_epoch(recipe, images)
+
+
+def batches_per_epoch(recipe: Recipe, images: int) -> int:
+    """A last batch of one image is left out: BN cannot learn from it."""
+    full, rest = divmod(images, recipe.batch)
+    return full + (rest > 1)
 
 
 class Length:

@@ -8,9 +8,10 @@ from torch import nn
 
 from blockqnn.config import Recipe
 from blockqnn.evaluation.checkpoint import Checkpoint
+from blockqnn.evaluation.group import ALONE, Group
 from blockqnn.evaluation.images import DevicePart
-from blockqnn.evaluation.length import Length
-from blockqnn.evaluation.train import Point, Watch, batches_per_epoch, fit, score, total_steps
+from blockqnn.evaluation.length import Length, batches_per_epoch, total_steps
+from blockqnn.evaluation.train import Point, Watch, fit, score
 from blockqnn.network.model import Network, build
 from blockqnn.network.plan import NetworkPlan
 from blockqnn.records import Failure
@@ -41,6 +42,7 @@ def train_with_restarts(
     looked: Callable[[Point], None] = lambda _point: None,
     checkpoint: Checkpoint | None = None,
     captured: bool = False,
+    group: Group = ALONE,
 ) -> Trained | Failure:
     """Trains the planned network by the recipe, with the paper's restarts.
 
@@ -50,11 +52,12 @@ def train_with_restarts(
     later, with a loss or logits that are no numbers, begins anew in the same way. Where `chance` is
     below 0 whatever was learned counts. `deadline`, of the
     monotonic clock, ends it earlier; `looks` is how often the validation part is measured on the way.
-    A training that `checkpoint` holds goes on; `captured` is as in `fit`. Without a validation part the
-    training part shows whether anything is learned, and the looks tell the loss only.
+    A training that `checkpoint` holds goes on; `captured` and `group` are as in `fit`. Without a
+    validation part the training part shows whether anything is learned, and the looks tell only the
+    loss.
     """
     judged = training if validation is None else validation
-    device = training.images.device
+    device = training.labels.device
     judge_at = max(batches_per_epoch(recipe, len(training)), recipe.restart_after)
     start = checkpoint.load(device) if checkpoint else None
     first = start.get("restart") if start else 0
@@ -64,7 +67,7 @@ def train_with_restarts(
         network = build(plan, derive(seed, "init", restart)).to(device)
 
         def measured(network: nn.Module) -> float:
-            return score(network, judged, recipe.metric)
+            return score(network, judged, recipe.metric, group)
 
         fitted = fit(
             network,
@@ -84,6 +87,7 @@ def train_with_restarts(
             checkpoint=checkpoint and checkpoint.with_facts(restart=restart),
             start=start,
             captured=captured,
+            group=group,
         )
         start = None
         broken = not math.isfinite(fitted.loss)

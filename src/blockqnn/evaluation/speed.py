@@ -6,7 +6,8 @@ from blockqnn.config import Recipe
 from blockqnn.data.dataset import Dataset
 from blockqnn.evaluation.device import use_one_thread
 from blockqnn.evaluation.images import on_device
-from blockqnn.evaluation.train import fit, score, total_steps
+from blockqnn.evaluation.length import total_steps
+from blockqnn.evaluation.train import fit, score
 from blockqnn.network.model import build
 from blockqnn.network.plan import NetworkPlan
 

@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from blockqnn.config import Augmentation, Recipe
-from blockqnn.evaluation.augment import Chances, moved, repainted
+from blockqnn.evaluation.augment import Chances, repainted
 from blockqnn.evaluation.device import resolve_precision
+from blockqnn.evaluation.group import ALONE, Group
 from blockqnn.evaluation.images import DevicePart, class_weights
 
 
@@ -15,18 +16,20 @@ from blockqnn.evaluation.images import DevicePart, class_weights
 class Step:
     """Shows a batch of the part to the network and lets the optimizer move the weights.
 
-    `total` grows by the batch's mean loss. With `cached` autocast keeps the bfloat16 copy of a weight
-    for its next use, which a captured graph does not bear.
+    Of a group the network is its joined one and the loss that of the whole batch. `total` grows by the
+    batch's mean loss. With `cached` autocast keeps the bfloat16 copy of a weight for its next use, which
+    a captured graph does not bear.
     """
 
     network: nn.Module
     part: DevicePart
     optimizer: torch.optim.Optimizer
-    loss_of: nn.Module
+    loss_of: nn.CrossEntropyLoss
     augmentation: Augmentation
     precision: str
     total: Tensor  # []
     cached: bool = True
+    group: Group = ALONE
 
     def __call__(self, index: Tensor, chances: Tensor | None) -> None:
         """`index` [B] and `chances` [8, B] lie on the device; without chances no image is varied."""
@@ -36,20 +39,27 @@ class Step:
         with torch.autocast(device, torch.bfloat16, enabled=bfloat16, cache_enabled=self.cached):
             logits = self.network(images)
         loss = self.loss_of(logits.float(), labels)
+        if not self.group.alone:
+            loss = loss / self.group.summed(self._weight(labels))
         self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        # of the processes' gradients the mean is taken
+        (loss if self.group.alone else loss * self.group.size).backward()
         self.optimizer.step()
-        self.total.add_(loss.detach())
+        self.total.add_(self.group.summed(loss.detach()))
+
+    def _weight(self, labels: Tensor) -> Tensor:
+        """What the summed loss of images is divided by, []."""
+        weight = self.loss_of.weight
+        if weight is None:
+            return torch.full((), len(labels), dtype=torch.float32, device=labels.device)
+        return weight[labels].sum()
 
     def _shown(self, index: Tensor, chances: Tensor | None) -> tuple[Tensor, Tensor]:
         """A training batch: images varied and normalised, and labels."""
         if chances is None:
             return self.part.batch(index)
         how, drawn = self.augmentation, Chances(*chances)
-        if how.shift or how.zoom or how.flip:
-            images = self.part.normalised(moved(self.part.images, index, how, drawn))
-        else:
-            images, _ = self.part.batch(index)
+        images = self.part.varied(index, how, drawn)
         return repainted(images, how, drawn), self.part.labels[index]
 
 
@@ -61,11 +71,13 @@ def step_of(
     total: Tensor,
     *,
     cached: bool = True,
+    group: Group = ALONE,
 ) -> Step:
     """The recipe's step; cross entropy is the loss."""
     loss_of = nn.CrossEntropyLoss(
         weight=class_weights(part) if recipe.class_weights else None,
         label_smoothing=recipe.label_smoothing,
+        reduction="mean" if group.alone else "sum",
     )
     precision = resolve_precision(recipe.precision, part.labels.device.type)
-    return Step(network, part, optimizer, loss_of, recipe.augmentation, precision, total, cached)
+    return Step(network, part, optimizer, loss_of, recipe.augmentation, precision, total, cached, group)

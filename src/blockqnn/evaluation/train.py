@@ -12,28 +12,17 @@ from blockqnn.config import Recipe
 from blockqnn.errors import InputError
 from blockqnn.evaluation import metrics
 from blockqnn.evaluation.allocation import memory_kept
-from blockqnn.evaluation.augment import draw
 from blockqnn.evaluation.average import Average
 from blockqnn.evaluation.captured import Captured, NotCaptured
 from blockqnn.evaluation.checkpoint import Checkpoint
+from blockqnn.evaluation.group import ALONE, Group
 from blockqnn.evaluation.images import DevicePart
-from blockqnn.evaluation.length import Length
+from blockqnn.evaluation.length import Length, batches_per_epoch, total_steps
 from blockqnn.evaluation.optimizer import learning_rate_at, optimizer_of, restore, set_rate
+from blockqnn.evaluation.order import turns
 from blockqnn.evaluation.step import step_of
-from blockqnn.seeds import derive
 
 _EVALUATION_BATCH = 128  # the activations of a wide block are what fills a worker's memory
-
-
-def total_steps(recipe: Recipe, images: int) -> int:
-    """Batches in the whole training."""
-    return recipe.steps or recipe.epochs * batches_per_epoch(recipe, images)
-
-
-def batches_per_epoch(recipe: Recipe, images: int) -> int:
-    """A last batch of one image is left out: BN cannot learn from it."""
-    full, rest = divmod(images, recipe.batch)
-    return full + (rest > 1)
 
 
 class Point(NamedTuple):
@@ -95,11 +84,13 @@ def fit(
     checkpoint: Checkpoint | None = None,
     start: dict[str, Any] | None = None,
     captured: bool = False,
+    group: Group = ALONE,
 ) -> Fitted:
     """Trains in place by the recipe, cross entropy being the loss.
 
     The order of the images and how they are varied come from (seed, epoch) and (seed, step) alone,
-    so a training that goes on from `start`, a state that `checkpoint` saved, gives the same bits.
+    so a training that goes on from `start`, a state that `checkpoint` saved, gives the same bits. The
+    processes of a group train one network, each its own copy.
     At the end the network has the weights that count: the averaged ones where the recipe has an average.
     With `captured` a CUDA device repeats a step by itself (evaluation/captured.py); where it cannot,
     steps are as without, and what is returned says why.
@@ -127,7 +118,6 @@ def fit(
         except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             reason = f"does not hold this training's state ({type(error).__name__})"
             raise checkpoint.unfit(reason) if checkpoint else InputError(f"start: {reason}") from None
-    order = _order(part, seed, state.step // per_epoch)
 
     def looked(accuracy: float | None) -> None:
         state.loss = float(total) / max(1, state.since)
@@ -140,49 +130,46 @@ def fit(
         return Fitted(state.step, state.loss, tuple(state.history), stopped, obstacle)
 
     network.train()
-    plain = step_of(network, part, recipe, optimizer, total, cached=not captured)
-    step: Callable[[Tensor, Tensor | None], None] = plain
-    obstacle = ""
-    if captured:
-        try:
-            step = Captured(plain, min(recipe.batch, len(part)), varied)
-        except NotCaptured as error:
-            obstacle = str(error)
-    while state.progress < 1:
-        set_rate(optimizer, learning_rate_at(state.progress, recipe, learning_rate))
-        begin = state.step % per_epoch * recipe.batch
-        index = order[begin : begin + recipe.batch]
-        chances = draw(len(index), _generator(seed, "augment", state.step)) if varied else None
-        step(index, None if chances is None else chances.to(device, non_blocking=True))
-        before, state.progress = state.progress, length.progress(state.progress, state.step + 1)
-        state.step += 1
-        state.since += 1
-        if average:
-            average.add(network, state.step)
-        if state.step % per_epoch == 0:
-            order = _order(part, seed, state.step // per_epoch)
-        watch.report(state.step, state.progress)
-        over = state.progress >= 1
-        if int(before * watch.looks) < int(state.progress * watch.looks):
-            looked(watch.look(counts) if watch.look else None)
-            if not math.isfinite(state.loss):
-                return ended(stopped=True)
-        if watch.judge and (state.step == judge_at or (over and state.step < judge_at)):
-            if state.since:
-                looked(None)
-            if not (math.isfinite(state.loss) and watch.judge(counts)):
-                return ended(stopped=True)
-        network.train()
-        if checkpoint and (over or checkpoint.due()):
-            checkpoint.save(
-                {
-                    "network": network.state_dict(),
-                    "optimizer": optimizer.state_dict(),
-                    "counts": counts.state_dict(),
-                    "total": total,
-                    "state": {**vars(state), "history": [tuple(point) for point in state.history]},
-                }
-            )
+    with group.joined(network) as joined:
+        plain = step_of(joined, part, recipe, optimizer, total, cached=not captured, group=group)
+        step: Callable[[Tensor, Tensor | None], None] = plain
+        obstacle = ""
+        if captured:
+            try:
+                step = Captured(plain, min(recipe.batch, len(part)), varied)
+            except NotCaptured as error:
+                obstacle = str(error)
+        batches = part.shown(turns(len(part), recipe, seed, state.step, group))
+        while state.progress < 1:
+            set_rate(optimizer, learning_rate_at(state.progress, recipe, learning_rate))
+            step(*next(batches))
+            before, state.progress = state.progress, length.progress(state.progress, state.step + 1)
+            state.step += 1
+            state.since += 1
+            if average:
+                average.add(network, state.step)
+            watch.report(state.step, state.progress)
+            over = state.progress >= 1
+            if int(before * watch.looks) < int(state.progress * watch.looks):
+                looked(watch.look(counts) if watch.look else None)
+                if not math.isfinite(state.loss):
+                    return ended(stopped=True)
+            if watch.judge and (state.step == judge_at or (over and state.step < judge_at)):
+                if state.since:
+                    looked(None)
+                if not (math.isfinite(state.loss) and watch.judge(counts)):
+                    return ended(stopped=True)
+            network.train()
+            if checkpoint and group.first and (over or checkpoint.due()):
+                checkpoint.save(
+                    {
+                        "network": network.state_dict(),
+                        "optimizer": optimizer.state_dict(),
+                        "counts": counts.state_dict(),
+                        "total": total,
+                        "state": {**vars(state), "history": [tuple(point) for point in state.history]},
+                    }
+                )
     if state.since:
         looked(None)
     if average:
@@ -190,33 +177,27 @@ def fit(
     return ended()
 
 
-def _order(part: DevicePart, seed: int, epoch: int) -> Tensor:
-    """The epoch's permutation of the images, drawn on the CPU, where they lie."""
-    order = torch.randperm(len(part), generator=_generator(seed, "order", epoch))
-    return order.to(part.labels.device)
-
-
-def _generator(seed: int, purpose: str, number: int) -> torch.Generator:
-    return torch.Generator().manual_seed(derive(seed, purpose, number))
-
-
 @torch.inference_mode()
-def confusions(network: nn.Module, part: DevicePart) -> Tensor | None:
-    """How often each class [row] was answered by each [column]; None when a logit is not finite."""
+def confusions(network: nn.Module, part: DevicePart, group: Group = ALONE) -> Tensor | None:
+    """How often each class [row] was answered by each [column]; None when a logit is not finite.
+
+    Of a group each process looks at its share, and all have the whole table.
+    """
     network.eval()
-    finite = torch.ones((), dtype=torch.bool, device=part.labels.device)
+    device = part.labels.device
+    broken = torch.zeros((), dtype=torch.long, device=device)
     table = None
-    for begin in range(0, len(part), _EVALUATION_BATCH):
-        images, labels = part.batch(slice(begin, begin + _EVALUATION_BATCH))
+    for images, labels in part.in_order(_EVALUATION_BATCH, group):
         logits = network(images)
-        finite &= logits.isfinite().all()
+        broken += ~logits.isfinite().all()
         if table is None:
             table = metrics.no_confusions(logits.shape[1], logits.device)
         metrics.count(table, labels, logits.argmax(1))
-    return table if finite else None
+    assert table is not None
+    return None if group.summed(broken) else group.summed(table)
 
 
-def score(network: nn.Module, part: DevicePart, metric: str) -> float:
+def score(network: nn.Module, part: DevicePart, metric: str, group: Group = ALONE) -> float:
     """The metric of the network on the part, in percent; NaN when a logit is not finite."""
-    table = confusions(network, part)
+    table = confusions(network, part, group)
     return math.nan if table is None else metrics.measured(table, metric)

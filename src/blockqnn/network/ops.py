@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from blockqnn.errors import InputError
+from blockqnn.network.across import normalised
 from blockqnn.network.plan import PlannedNode
 from blockqnn.space.code import Op, OpType, op_name
 from blockqnn.space.operation import OwnOp
@@ -17,11 +18,15 @@ class BatchNorm(nn.BatchNorm2d):
     """BN whose backward pass meets its gradient in one piece.
 
     torch's is 5 to 36 times slower on a CPU for one that is a slice of a concatenation's, or a mean's
-    that is spread out (docs/LOG.md, 2026-11-26).
+    that is spread out (docs/LOG.md, 2026-11-26). With `across` it normalises over all processes of a
+    group.
     """
 
+    across = False
+
     def forward(self, x: Tensor) -> Tensor:
-        out = super().forward(x)
+        together = self.across and self.training
+        out = normalised(self, x) if together else super().forward(x)
         if self.training and out.requires_grad:
             out.register_hook(_in_one_piece)  # type: ignore[no-untyped-call, unused-ignore]
         return out

@@ -10,6 +10,7 @@ from blockqnn.data.dataset import Dataset, load
 from blockqnn.errors import InputError
 from blockqnn.evaluation.device import resolve_device
 from blockqnn.evaluation.final import read_test
+from blockqnn.evaluation.group import Group, group
 from blockqnn.export.directory import write
 from blockqnn.export.model import Model
 from blockqnn.network.plan import NetworkPlan, Skeleton, plan_network
@@ -81,6 +82,8 @@ def train_target(
     The first seed's model is the one that is kept. `targets` with entries are the best of a run: all
     are trained with seed 0, and the one of highest validation accuracy is the block. In the directory
     `out` a training that was cut off goes on. `data` are the settings of data that were named, not None.
+    Started by torchrun its processes train each network together; all return the model, the first
+    writes it and tells how it goes.
 
     Raises InputError for wrong use, before anything is trained, and TrainingFailed when a network
     does not learn.
@@ -93,18 +96,20 @@ def train_target(
             f"top {len(targets)} and all-data: no images are left to choose by; name one of the two"
         )
     refuse_unknown(wishes.preset or DEFAULT)
-    if wishes.out is not None:
+    device = resolve_device(wishes.device)
+    together = group(device)
+    if wishes.out is not None and together.first:
         refuse_foreign(wishes.out)
     settings = _settings(first, data)
-    dataset = load(settings.data, _LARGEST)
-    device = resolve_device(wishes.device)
+    dataset = together.after_the_first(lambda: load(settings.data, _LARGEST))
     own = first.facts.settings.recipe if first.facts else None
     recipe = recipe_for(wishes.preset or DEFAULT, own, dataset, wishes.changes, device)
     contenders = [_contender(target, entry, dataset, wishes) for target, entry in targets]
     session = None
-    if wishes.out is not None:
-        session = Session(wishes.out, _identity(contenders, dataset, recipe, device, wishes))
-    line = TrainingLine(len(contenders) + wishes.seeds - 1) if live else None
+    if (out := wishes.out) is not None:
+        identity = _identity(contenders, dataset, recipe, device, wishes)
+        session = together.after_the_first(lambda: Session(out, identity, holds=together.first))
+    line = TrainingLine(len(contenders) + wishes.seeds - 1) if live and together.first else None
     try:
         if line:
             for text in (*dataset.notes, *(f"warning: {warning}" for warning in dataset.warnings)):
@@ -113,13 +118,15 @@ def train_target(
                 for contender in contenders:
                     line.note(contender.size)
         trainings = Trainings(
-            dataset, recipe, device, all_data=wishes.all_data, session=session, line=line
+            dataset, recipe, device, all_data=wishes.all_data, session=session, line=line, group=together
         )
-        model = _trained(contenders, trainings, dataset, recipe, settings, device, wishes.seeds)
-        if wishes.out is not None:
-            write(model, wishes.out, drawn(model.metrics, model.classes))
+        model = _trained(
+            contenders, trainings, dataset, recipe, settings, device, wishes.seeds, together
+        )
+        if out is not None and together.first:
+            write(model, out, drawn(model.metrics, model.classes))
     except TrainingFailed:
-        if session:
+        if session and together.first:
             session.remove()
         raise
     finally:
@@ -127,7 +134,7 @@ def train_target(
             line.close()
         if session:
             session.close()
-    if session:
+    if session and together.first:
         session.remove()
     return model
 
@@ -186,6 +193,7 @@ def _trained(
     settings: Settings,
     device: str,
     seeds: int,
+    together: Group,
 ) -> Model:
     """The model of the first seed, tested, as all are."""
     chosen, first, table = _chosen(contenders, trainings)
@@ -197,7 +205,7 @@ def _trained(
         finished.append(outcome)
     readings = []
     for seed, one in enumerate(finished):  # only now: every step of every training is done
-        read = read_test(one.trained.network, dataset, recipe.metric, device)
+        read = read_test(one.trained.network, dataset, recipe.metric, device, together)
         if read is None:
             raise TrainingFailed(f"training with seed {seed}: non_finite, logits of test images")
         readings.append(read)

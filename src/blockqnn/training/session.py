@@ -31,11 +31,12 @@ def refuse_foreign(out: Path) -> None:
 class Session:
     """This process's hold on the folder; `close` it when the process goes on without it."""
 
-    def __init__(self, out: Path, training: Mapping[str, Any]) -> None:
+    def __init__(self, out: Path, training: Mapping[str, Any], *, holds: bool = True) -> None:
         """Begins in `out`, or goes on with what is there; to be called when all else was checked.
 
-        `training` is all that decides the bits of the trained networks. InputError says in what a
-        training that is there differs, or that another process is at it.
+        `training` is all that decides the bits of the trained networks. Of a group one process `holds`
+        the folder; the others, who come after it, read only. InputError says in what a training that is
+        there differs, or that another process is at it.
         """
         self._training = json.loads(json.dumps(training))
         self._out, self._folder = out, out / _FOLDER
@@ -43,8 +44,10 @@ class Session:
         self._made = not out.exists()
         if file.exists():
             _refuse_another(out, file, self._training)
-        self._folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self._folder / "training.lock")
+        if not holds:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
         try:
             self._lock.acquire(timeout=0)
         except Timeout:

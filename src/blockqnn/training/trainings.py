@@ -8,9 +8,10 @@ import numpy as np
 from blockqnn.config import Recipe
 from blockqnn.data.dataset import Dataset, Part
 from blockqnn.evaluation.device import use_all_cores
+from blockqnn.evaluation.group import ALONE, Group
 from blockqnn.evaluation.images import on_device
+from blockqnn.evaluation.length import batches_per_epoch, total_steps
 from blockqnn.evaluation.restarts import Trained, train_with_restarts
-from blockqnn.evaluation.train import batches_per_epoch, total_steps
 from blockqnn.network.plan import NetworkPlan
 from blockqnn.records import Failure
 from blockqnn.report.training_line import TrainingLine
@@ -31,6 +32,8 @@ class Finished:
 class Trainings:
     """Trains networks on all cores, or on the device of that name; `session` keeps each as it goes on.
 
+    The processes of a group train each of them together.
+
     With `all_data` the validation images are trained on too. `seconds` is what all of it took, also
     in earlier sessions.
     """
@@ -44,11 +47,13 @@ class Trainings:
         all_data: bool,
         session: Session | None,
         line: TrainingLine | None,
+        group: Group = ALONE,
     ) -> None:
         if all_data:
             everything = _joined(dataset.train, dataset.validation)
             dataset = replace(dataset, train=everything, validation=everything)
         self._recipe, self._device, self._session, self._line = recipe, device, session, line
+        self._group = group
         self._training = on_device(dataset.train, dataset, device)
         self._validation = None if all_data else on_device(dataset.validation, dataset, device)
         self._chance = dataset.chance(recipe.metric)
@@ -59,7 +64,7 @@ class Trainings:
         """Trains the network, or goes on with it; `name` is its file's in the session."""
         begun = monotonic()
         if self._device == "cpu":
-            use_all_cores(plan.flops * self._recipe.batch)
+            use_all_cores(plan.flops * self._recipe.batch / self._group.size, self._group.local_size)
         checkpoint = self._session.checkpoint(name) if self._session else None
         line = self._line
         if line:
@@ -75,6 +80,7 @@ class Trainings:
             report=line.step if line else lambda _step, _progress: None,
             looked=lambda point: line.look(point.loss, point.accuracy) if line else None,
             checkpoint=checkpoint,
+            group=self._group,
         )
         self.seconds += checkpoint.seconds if checkpoint else monotonic() - begun
         if isinstance(trained, Failure):
