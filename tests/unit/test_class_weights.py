@@ -58,7 +58,7 @@ def test_fit_weighs_the_loss_by_class(monkeypatch):
     for on in (False, True):
         recipe = Recipe(steps=1, batch=16, class_weights=on, label_smoothing=0.1)
         fit(build(planned(), 0), training, recipe, learning_rate=0.01, seed=0)
-    assert seen[0] == {"weight": None, "label_smoothing": 0.1}
+    assert seen[0] == {"weight": None, "label_smoothing": 0.1, "reduction": "mean"}
     assert seen[1]["weight"].tolist() == pytest.approx([40 / 60, 40 / 20])
 
 

@@ -35,6 +35,7 @@ LAYERS = (
     ("doctor",),
     ("api",),
     ("cli",),
+    ("__main__",),
 )
 
 
