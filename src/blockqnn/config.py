@@ -210,6 +210,11 @@ class Augmentation(Values):
     zoom: Part = Field(0.0, description="left out of the image at most, the rest enlarged")
     flip: bool = Field(False, description="left and right exchanged in half of the images")
     erase: Part = Field(0.0, description="side of a square that is made grey")
+    crop: Part = Field(
+        0.0,
+        description="least share of the area of a window cut out of the image as it is stored; `train`"
+        " alone; 0: none, images are prepared once",
+    )
     color: Part = Field(0.0, description="brightness and contrast changed by at most")
 
 
@@ -331,6 +336,15 @@ class Settings(Values):
     )
     plugins: tuple[Plugin, ...] = Field((), description="files named with --plugin")
 
+    @model_validator(mode="after")
+    def _of_prepared_images(self) -> "Settings":
+        if self.recipe.augmentation.crop:
+            raise ValueError(
+                "recipe.augmentation.crop is for `train`: a search prepares its images once, so that no"
+                " window can be cut out of them; write 0"
+            )
+        return self
+
     @property
     def measures_latency(self) -> bool:
         asked = self.latency
@@ -375,6 +389,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 # Recipes of a final training, the presets of `train`. paper-cifar: section 4.2; what the paper leaves
 # open is as usual for CIFAR: each drop to a tenth, images moved by up to 4 of 32 pixels (mirrored at
 # the border, not black).
+# paper-imagenet: section 4.2; its "random crop" is taken for that of Szegedy et al. 2015, 8 to 100 % of
+# the area, as usual for ImageNet.
 # modern: lowest validation error for the same epochs of those measured (benchmarks/RESULTS.md); images
 # of one channel are not flipped.
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
@@ -401,6 +417,17 @@ RECIPES: Mapping[str, Recipe] = MappingProxyType(
             drops=(0.5, 0.75),
             drop_factor=0.1,
             augmentation=Augmentation(shift=0.125, flip=True),
+        ),
+        "paper-imagenet": Recipe(
+            epochs=90,
+            batch=256,
+            optimizer="sgd",
+            learning_rate=0.1,
+            weight_decay=1e-4,
+            drops=(30 / 90, 60 / 90),
+            drop_factor=0.1,
+            augmentation=Augmentation(crop=0.08, flip=True),
+            precision="auto",
         ),
     }
 )

@@ -1,7 +1,7 @@
 """`calibrate`: some candidates of a run, or its best and random blocks, are trained fully."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from time import monotonic
@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 from blockqnn.calibration.ledger import append
 from blockqnn.calibration.planned import Planned, lacking_in_proof, lacking_in_sample
 from blockqnn.config import Recipe, given
-from blockqnn.data.dataset import Dataset, Part, load
+from blockqnn.data.dataset import Dataset, load
 from blockqnn.errors import InputError
 from blockqnn.evaluation.device import resolve_device
 from blockqnn.evaluation.early_stop import out_of_memory
@@ -89,7 +89,7 @@ def _without_test(view: rows.RunView) -> Dataset:
     dataset = load(view.facts.settings.data)
     if dataset.digest != view.facts.data.digest:
         raise InputError(f"data {view.facts.settings.data.source}: changed since the run began")
-    return replace(dataset, test=Part(dataset.train.images[:0], dataset.train.labels[:0]))
+    return dataset.without_test()
 
 
 def _train_missing(

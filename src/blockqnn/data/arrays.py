@@ -35,7 +35,7 @@ class ArrayImages:
         height, width = self._arrays[array][1].shape[1:3]
         return height, width
 
-    def read(self, number: int) -> Pixels:
+    def read(self, number: int, _reduced: float = 1.0) -> Pixels:
         array, row = self._place(number)
         image: Pixels = self._arrays[array][1][row]
         return image

@@ -21,7 +21,7 @@ from platformdirs import user_cache_dir
 from blockqnn.config import DataSettings
 from blockqnn.data.source import Labels, Pixels
 
-IMAGES, LABELS, META = "images.npy", "labels.npy", "meta.json"
+IMAGES, NUMBERS, LABELS, META = "images.npy", "numbers.npy", "labels.npy", "meta.json"
 _FORMAT = 1
 _ABANDONED = 24 * 3600  # seconds after which a killed process's preparation is swept away
 _SETTINGS = {"image_size", "resize", "unreadable", "test", "validation", "split_seed"}
@@ -31,20 +31,23 @@ _SETTINGS = {"image_size", "resize", "unreadable", "test", "validation", "split_
 class Prepared:
     """All parts one after another: images [N, H, W, C], mapped; labels [N]; and what is known of them.
 
-    A write into the images would stay in this process: the file is mapped copy-on-write.
+    Where images are decoded anew each time, there are none here, but `numbers`, [N]: which images of the
+    source they are. A write into the images would stay in this process: the file is mapped
+    copy-on-write.
     """
 
     images: Pixels
     labels: Labels
     meta: dict[str, Any]
     directory: Path
+    numbers: NDArray[np.int64] | None = None
     warnings: tuple[str, ...] = ()
 
 
-def key(stamp: str, settings: DataSettings, largest: int) -> str:
+def key(stamp: str, settings: DataSettings, largest: int, encoded: bool = False) -> str:
     """Another one for another format, other files or other settings of the preparation."""
     values = settings.model_dump(mode="json", include=_SETTINGS)
-    parts = (_FORMAT, stamp, sorted(values.items()), largest)
+    parts = (_FORMAT, stamp, sorted(values.items()), largest, *(["encoded"] if encoded else []))
     return blake2b(repr(parts).encode(), digest_size=16).hexdigest()
 
 
@@ -74,19 +77,26 @@ def _read(entry: Path) -> Prepared | None:
     """The entry, or None when it is absent or not whole."""
     try:
         meta = json.loads((entry / META).read_text())
-        images: NDArray[Any] = np.load(entry / IMAGES, mmap_mode="c", allow_pickle=False)
+        encoded = (entry / NUMBERS).exists()
+        file = entry / (NUMBERS if encoded else IMAGES)
+        rows: NDArray[Any] = np.load(file, mmap_mode="c", allow_pickle=False)
         labels: NDArray[Any] = np.load(entry / LABELS, allow_pickle=False)
         whole = (
-            images.shape == tuple(meta["shape"])
-            and images.dtype == np.uint8
-            and (entry / IMAGES).stat().st_size == meta["bytes"]
-            and labels.shape == images.shape[:1] == (sum(meta["sizes"]),)
+            rows.shape == tuple(meta["shape"])[: 1 if encoded else 4]
+            and rows.dtype == (np.int64 if encoded else np.uint8)
+            and file.stat().st_size == meta["bytes"]
+            and labels.shape == rows.shape[:1] == (sum(meta["sizes"]),)
             and labels.dtype == np.int64
             and 0 <= labels.min() <= labels.max() < len(meta["classes"])
         )
     except (OSError, ValueError, EOFError, KeyError, TypeError):
         return None
-    return Prepared(images.view(np.ndarray), labels, meta, entry) if whole else None
+    if not whole:
+        return None
+    rows = rows.view(np.ndarray)
+    if encoded:
+        return Prepared(np.zeros((0, *meta["shape"][1:]), np.uint8), labels, meta, entry, rows)
+    return Prepared(rows, labels, meta, entry)
 
 
 def held(name: str) -> Prepared | None:

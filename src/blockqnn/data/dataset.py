@@ -1,6 +1,6 @@
 """Image data, prepared once, split once and for all. NumPy only."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from blockqnn.config import DataSettings
 from blockqnn.data import cache
+from blockqnn.data.encoded import Encoded
 from blockqnn.data.prepare import prepare
 from blockqnn.data.source import Labels, Origin, Pixels
 from blockqnn.errors import InputError
@@ -21,7 +22,7 @@ _PACKED = (".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 class Part:
     """Images, shape [N, H, W, C], and their classes, shape [N]."""
 
-    images: Pixels
+    images: Pixels | Encoded
     labels: Labels
 
     def __len__(self) -> int:
@@ -32,8 +33,9 @@ class Part:
 class Dataset:
     """Training, validation and test part with class names; `digest` identifies all of it.
 
-    The images lie in a file that is mapped into memory, so processes share them. Only `train` (the
-    command) reads the test part. `warnings` and `notes` are one line each, for people.
+    The images lie in a file that is mapped into memory, so processes share them, or are decoded anew
+    each time. Only `train` (the command) reads the test part. `warnings` and `notes` are one line each,
+    for people.
     """
 
     name: str
@@ -57,6 +59,11 @@ class Dataset:
         """(height, width) that every image was brought to."""
         return self.image.height, self.image.width
 
+    def without_test(self) -> "Dataset":
+        """The same with an empty test part, for what must not read it."""
+        nothing = np.zeros((0, *self.train.images.shape[1:]), np.uint8)
+        return replace(self, test=Part(nothing, self.test.labels[:0]))
+
     def chance(self, metric: str = "accuracy") -> float:
         """What a network that always answers the same gets on the validation part, in percent.
 
@@ -69,13 +76,25 @@ class Dataset:
         return 100.0 * float(np.mean(self.validation.labels == majority))
 
 
-def load(settings: DataSettings, largest: int = 64) -> Dataset:
+def load(settings: DataSettings, largest: int = 64, encoded: bool = False) -> Dataset:
     """The data set that the settings name, as it was prepared when first asked for.
 
-    `largest` bounds the side of the images where the settings name no size. Raises InputError that
-    names the file and what is wrong with it.
+    `largest` bounds the side of the images where the settings name no size. With `encoded` its images
+    stay as they are stored and are decoded each time they are asked for; parts and their order are the
+    same. Raises InputError that names the file and what is wrong with it.
     """
-    return _dataset(_prepared(settings, largest)[1])
+    if not encoded:
+        return _dataset(_prepared(settings, largest)[1])
+    origin = _origin(settings)
+    source = origin.read()
+    prepared = cache.prepared(
+        cache.key(origin.stamp, settings, largest, encoded),
+        lambda directory: prepare(source, settings, largest, directory, encoded),
+    )
+    _, height, width, channels = prepared.meta["shape"]
+    assert prepared.numbers is not None
+    size = height, width
+    return _dataset(prepared, Encoded(source.images, prepared.numbers, size, channels, settings.resize))
 
 
 def shipped(settings: DataSettings) -> tuple[str, dict[str, str]]:
@@ -100,10 +119,14 @@ def _prepared(settings: DataSettings, largest: int = 64) -> tuple[str, cache.Pre
     )
 
 
-def _dataset(prepared: cache.Prepared) -> Dataset:
+def _dataset(prepared: cache.Prepared, encoded: Encoded | None = None) -> Dataset:
     meta, begins = prepared.meta, np.cumsum([0, *prepared.meta["sizes"]])
     train, validation, test = (
-        Part(prepared.images[begin:end], prepared.labels[begin:end]) for begin, end in pairwise(begins)
+        Part(
+            encoded.rows(slice(begin, end)) if encoded else prepared.images[begin:end],
+            prepared.labels[begin:end],
+        )
+        for begin, end in pairwise(begins)
     )
     return Dataset(
         meta["name"],

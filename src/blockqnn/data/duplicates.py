@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from blockqnn.data.encoded import Encoded
 from blockqnn.data.source import Pixels
 
 Hashes = NDArray[np.uint64]
@@ -37,7 +38,7 @@ def perceptual_hash(image: Pixels) -> int:
     return int.from_bytes(np.packbits(bits).tobytes())
 
 
-def across(training: int, images: Pixels, digests: Hashes, hashes: Hashes) -> list[Pair]:
+def across(training: int, images: Pixels | Encoded, digests: Hashes, hashes: Hashes) -> list[Pair]:
     """For each image after the first `training` ones that has a near-duplicate there, one pair.
 
     `digests` [N, 2] are equal for identical images, `hashes` [N] near for alike ones.

@@ -55,11 +55,17 @@ def folder(root: Path) -> Origin:
 def files_source(paths: list[str], base: Path) -> ImageFiles:
     """Image files by their paths, called by their place below the base."""
     prefix = f"{base.absolute()}{os.sep}"
+    return ImageFiles([path.removeprefix(prefix) for path in paths], _Opened(paths))
 
-    def opened(number: int) -> BinaryIO:
-        return Path(paths[number]).open("rb")
 
-    return ImageFiles([path.removeprefix(prefix) for path in paths], opened)
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """Opens files by number, in any process that it was sent to."""
+
+    paths: list[str]
+
+    def __call__(self, number: int) -> BinaryIO:
+        return Path(self.paths[number]).open("rb")
 
 
 def _walk(path: str, folders: tuple[str, ...], above: frozenset[tuple[int, int]], found: _Found) -> None:

@@ -1,5 +1,6 @@
 """Data sets of the Hugging Face hub, or local ones that its `datasets` library reads."""
 
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -136,12 +137,19 @@ def _images(splits: dict[str, Any], column: str) -> ImageFiles:
     """The encoded images of all splits, one after another."""
     places = [(rows, i) for rows in splits.values() for i in range(len(rows))]
     names = [f"{split}[{i}]" for split, rows in splits.items() for i in range(len(rows))]
+    return ImageFiles(names, _Opened(places, column))
 
-    def opened(number: int) -> BinaryIO:
-        rows, i = places[number]
-        value = rows[i][column]
+
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """Opens the images of rows, in any process that it was sent to."""
+
+    places: list[tuple[Any, int]]  # rows, and a number among them
+    column: str
+
+    def __call__(self, number: int) -> BinaryIO:
+        rows, i = self.places[number]
+        value = rows[i][self.column]
         if value is None or (value["bytes"] is None and value["path"] is None):
             raise Unreadable("no image in this row")
         return BytesIO(value["bytes"]) if value["bytes"] is not None else Path(value["path"]).open("rb")
-
-    return ImageFiles(names, opened)

@@ -1,12 +1,14 @@
 """From a source to the prepared files: decoded, of one size, in canonical order, split.
 
-In memory at once are a few images and some 100 bytes for each of them: pixels go through files.
+In memory at once are a few images and some 100 bytes for each of them: pixels go through files. Where
+images are to be decoded anew each time, only their order is written.
 """
 
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from hashlib import blake2b, sha256
 from pathlib import Path
@@ -17,9 +19,10 @@ from numpy.typing import NDArray
 
 from blockqnn.config import DataSettings
 from blockqnn.data import advice, split
-from blockqnn.data.cache import IMAGES, LABELS, META
+from blockqnn.data.cache import IMAGES, LABELS, META, NUMBERS
 from blockqnn.data.decode import pillow_is_quiet
 from blockqnn.data.duplicates import Hashes, across, perceptual_hash
+from blockqnn.data.encoded import Encoded
 from blockqnn.data.resize import Size, common_size, fitted
 from blockqnn.data.source import PARTS, TEST, TRAIN, VALIDATION, Labels, Pixels, Source, Unreadable
 from blockqnn.errors import InputError
@@ -31,21 +34,26 @@ _ROUND = _PIECE * _THREADS * 4
 _ROWS = 1024  # images copied at once
 
 
-def prepare(source: Source, settings: DataSettings, largest: int, directory: Path) -> None:
+def prepare(
+    source: Source, settings: DataSettings, largest: int, directory: Path, encoded: bool = False
+) -> None:
     """Writes images.npy, labels.npy and meta.json into the directory.
 
-    Raises InputError that begins with the source and says what is wrong with it.
+    With `encoded` the numbers of the source's images instead of their pixels: numbers.npy. Raises
+    InputError that begins with the source and says what is wrong with it.
     """
     try:
-        _prepare(source, settings, largest, directory)
+        _prepare(source, settings, largest, directory, encoded)
     except InputError as error:
         where = settings.source if settings.labels is None else settings.labels
         raise InputError(f"data {where}: {error}") from None
 
 
-def _prepare(source: Source, settings: DataSettings, largest: int, directory: Path) -> None:
+def _prepare(
+    source: Source, settings: DataSettings, largest: int, directory: Path, encoded: bool
+) -> None:
     _refuse_classes(source.classes, source.labels, source.parts)
-    draft = directory / _DRAFT
+    draft = None if encoded else directory / _DRAFT
     with pillow_is_quiet(), ThreadPoolExecutor(_THREADS) as threads:
         size = settings.image_size or _common_size(source, largest, threads)
         drafted = _decoded(source, size, settings.resize, draft, threads)
@@ -57,11 +65,18 @@ def _prepare(source: Source, settings: DataSettings, largest: int, directory: Pa
     canonical = np.lexsort((groups, drafted.digests[:, 1], drafted.digests[:, 0], labels))
     order, sizes = _split(labels[canonical], parts[canonical], groups[canonical], source, settings)
     order = canonical[order]
-    images = _copied(draft, drafted, order, directory / IMAGES)
-    draft.unlink()
     labels = labels[order]
     np.save(directory / LABELS, labels)
-    mean, deviation, digest = _measured(images, labels, sizes)
+    images: Pixels | Encoded
+    if draft:
+        images = _copied(draft, drafted, order, directory / IMAGES)
+        draft.unlink()
+        mean, deviation, digest = _measured(images, labels, sizes)
+    else:
+        channels = 1 if drafted.grey else drafted.shape[2]
+        images = Encoded(source.images, kept[order], size, channels, settings.resize)
+        np.save(directory / NUMBERS, images.numbers)
+        mean, deviation, digest = _summed_up(drafted, order, labels, images.shape, sizes)
     if not (deviation > 1e-6).any():
         raise InputError("all training images are the same")
     pairs = across(sizes[0], images, drafted.digests[order], drafted.hashes[order])
@@ -77,7 +92,7 @@ def _prepare(source: Source, settings: DataSettings, largest: int, directory: Pa
         "classes": source.classes,
         "sizes": sizes,
         "shape": images.shape,
-        "bytes": (directory / IMAGES).stat().st_size,
+        "bytes": (directory / (NUMBERS if encoded else IMAGES)).stat().st_size,
         "mean": mean.tolist(),
         "deviation": np.where(deviation > 1e-6, deviation, 1.0).tolist(),
         "digest": digest,
@@ -147,11 +162,12 @@ class _One(NamedTuple):
     digest: bytes
     hash: int
     shrunk: float
+    sums: NDArray[np.int64]  # [2, C], of the values and of their squares
 
 
 @dataclass(frozen=True, eq=False)
 class _Drafted:
-    """What was decoded, in the source's order: the draft file has one image a row."""
+    """What was decoded, in the source's order: the draft file, if any, has one image a row."""
 
     numbers: NDArray[np.int64]  # of the images that could be read
     digests: Hashes  # [N, 2], equal for identical images, also of grey ones stored in colour
@@ -160,10 +176,13 @@ class _Drafted:
     grey: bool  # all images, so that one channel says everything
     shape: tuple[int, int, int]  # of a row in the draft
     failures: list[tuple[str, str]]  # name and reason
+    sums: NDArray[np.int64]  # [N, 2, C], of the values and of their squares; without a draft
 
 
-def _decoded(source: Source, size: Size, how: str, draft: Path, threads: ThreadPoolExecutor) -> _Drafted:
-    """Every image brought to the size and written one after another."""
+def _decoded(
+    source: Source, size: Size, how: str, draft: Path | None, threads: ThreadPoolExecutor
+) -> _Drafted:
+    """Every image brought to the size and, where there is a draft, written one after another."""
 
     def one(number: int) -> _One:
         image = source.images.read(number)
@@ -174,11 +193,12 @@ def _decoded(source: Source, size: Size, how: str, draft: Path, threads: ThreadP
         digest = blake2b(content.data, digest_size=16).digest()
         if pixels.shape[2] == 1:
             pixels = np.repeat(pixels, 3, axis=2)
-        return _One(pixels, grey, digest, perceptual_hash(content), shrunk)
+        sums = _NOTHING if draft else _sums(pixels)
+        return _One(pixels, grey, digest, perceptual_hash(content), shrunk, sums)
 
-    numbers, digests, hashes, shrunk, failures = [], [], [], [], []
+    numbers, digests, hashes, shrunk, failures, sums = [], [], [], [], [], []
     grey, shape = True, (0, 0, 0)
-    with draft.open("wb") as file:
+    with draft.open("wb") if draft else nullcontext() as file:
         for number, result in _each(len(source.images), threads, one):
             if isinstance(result, Unreadable):
                 failures.append((source.images.name(number), str(result)))
@@ -189,7 +209,9 @@ def _decoded(source: Source, size: Size, how: str, draft: Path, threads: ThreadP
             shrunk.append(result.shrunk)
             grey &= result.grey
             shape = result.pixels.shape
-            file.write(result.pixels.data)
+            sums.append(result.sums)
+            if file:
+                file.write(result.pixels.data)
     return _Drafted(
         np.array(numbers, np.int64),
         np.frombuffer(b"".join(digests), ">u8").astype(np.uint64).reshape(-1, 2),
@@ -198,7 +220,16 @@ def _decoded(source: Source, size: Size, how: str, draft: Path, threads: ThreadP
         grey,
         shape,
         failures,
+        np.array(sums),
     )
+
+
+_NOTHING = np.zeros(0, np.int64)
+
+
+def _sums(pixels: Pixels) -> NDArray[np.int64]:
+    values = pixels.reshape(-1, pixels.shape[2]).astype(np.int64)
+    return np.stack([values.sum(0), (values**2).sum(0)])
 
 
 def _is_grey(pixels: Pixels) -> bool:
@@ -284,6 +315,23 @@ def _rows(file: BinaryIO, shape: tuple[int, int, int], numbers: list[int]) -> Pi
         file.seek(number * image.nbytes)
         file.readinto(image.data)  # type: ignore[attr-defined]
     return images
+
+
+def _summed_up(
+    drafted: _Drafted,
+    order: NDArray[np.int64],
+    labels: Labels,
+    shape: tuple[int, ...],
+    sizes: tuple[int, ...],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
+    """As `_measured`, from what was noted of each image; the digest is not that of prepared images."""
+    training = drafted.sums[order[: sizes[0]], :, : shape[3]].sum(0) / (sizes[0] * shape[1] * shape[2])
+    mean = training[0] / 255
+    deviation = np.sqrt(np.maximum(0.0, training[1] / 255**2 - mean**2))
+    hashed = sha256(repr(("encoded", sizes, shape[1:])).encode())
+    hashed.update(np.ascontiguousarray(labels).data)
+    hashed.update(np.ascontiguousarray(drafted.digests[order]).data)
+    return mean, deviation, hashed.hexdigest()[:16]
 
 
 def _measured(

@@ -8,6 +8,7 @@ from PIL import Image
 from blockqnn.data.source import Pixels
 
 Size = tuple[int, int]  # height, width
+Box = tuple[float, float, float, float]  # left, top, right, bottom, in pixels
 
 
 def common_size(sizes: Sequence[Size], largest: int) -> Size:
@@ -30,34 +31,40 @@ def fitted(image: Pixels, size: Size, how: str) -> Pixels:
     if (height, width) == size:
         return image
     if how == "stretch":
-        return _scaled(image, size)
+        return scaled(image, size)
     ratios = size[0] / height, size[1] / width
     ratio = max(ratios) if how == "crop" else min(ratios)
     bound = max if how == "crop" else min
-    scaled = _scaled(
+    resized = scaled(
         image,
         (max(1, bound(size[0], round(height * ratio))), max(1, bound(size[1], round(width * ratio)))),
     )
-    spare = [have - want for have, want in zip(scaled.shape[:2], size, strict=True)]
+    spare = [have - want for have, want in zip(resized.shape[:2], size, strict=True)]
     if how == "crop":
         top, left = (s // 2 for s in spare)
-        return scaled[top : top + size[0], left : left + size[1]]
+        return resized[top : top + size[0], left : left + size[1]]
     top, left = (-s // 2 for s in spare)
     canvas = np.zeros((*size, image.shape[2]), np.uint8)
-    canvas[top : top + scaled.shape[0], left : left + scaled.shape[1]] = scaled
+    canvas[top : top + resized.shape[0], left : left + resized.shape[1]] = resized
     return canvas
 
 
-def _scaled(image: Pixels, size: Size) -> Pixels:
-    """Lanczos over the whole support, so shrinking averages; three channels at once, else one by one."""
+def scaled(
+    image: Pixels,
+    size: Size,
+    box: Box | None = None,
+    by: Image.Resampling = Image.Resampling.LANCZOS,
+) -> Pixels:
+    """The image, or the box of it, in this size; three channels at once, else one by one.
+
+    Pillow's filters look at the whole support, so shrinking averages.
+    """
     planes: Iterable[Pixels]
     channels = image.shape[2]
     planes = [image] if channels == 3 else [image[..., c] for c in range(channels)]
     height, width = size
-    scaled = [
-        np.asarray(
-            Image.fromarray(np.ascontiguousarray(p)).resize((width, height), Image.Resampling.LANCZOS)
-        )
+    made = [
+        np.asarray(Image.fromarray(np.ascontiguousarray(p)).resize((width, height), by, box))
         for p in planes
     ]
-    return scaled[0] if channels == 3 else np.stack(scaled, -1)
+    return made[0] if channels == 3 else np.stack(made, -1)

@@ -36,8 +36,11 @@ class Images(Protocol):
     def size(self, number: int) -> tuple[int, int]:
         """(height, width) as `read` will give them, from the header alone."""
 
-    def read(self, number: int) -> Pixels:
-        """The image, shape [H, W, C]; 1 or 3 channels, or as many as the arrays of a file have."""
+    def read(self, number: int, reduced: float = 1.0) -> Pixels:
+        """The image, shape [H, W, C]; 1 or 3 channels, or as many as the arrays of a file have.
+
+        Its sides may be shorter, but not by more than the factor `reduced`, where it is read faster so.
+        """
 
 
 @dataclass(frozen=True, eq=False)

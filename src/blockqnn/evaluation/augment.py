@@ -26,6 +26,11 @@ def draw(count: int, generator: torch.Generator) -> Tensor:
     return torch.rand(len(Chances._fields), count, generator=generator)
 
 
+def moves(how: Augmentation) -> bool:
+    """Whether pixels change their places."""
+    return bool(how.shift or how.zoom or how.flip)
+
+
 def moved(images: Tensor, index: Tensor, how: Augmentation, chances: Chances) -> Tensor:
     """The images [B, H, W, C] at `index`, each zoomed, shifted and flipped in its own way.
 

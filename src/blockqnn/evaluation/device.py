@@ -41,13 +41,21 @@ def use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def use_all_cores(flops: float, processes: int = 1) -> None:
+def use_all_cores(flops: float, processes: int = 1, decoding: int = 0) -> None:
     """Threads for one training alone: one a core, but only one where a step is small.
 
     `flops` are those of a step's forward pass. Which it is follows from them, not from a measured
-    time, so that the same training has the same bits again. So many processes share the cores.
+    time, so that the same training has the same bits again. So many processes share the cores, each with
+    so many that decode images.
     """
-    torch.set_num_threads(max(1, usable_cores() // processes) if flops >= _SHARED else 1)
+    cores = usable_cores() // processes - decoding
+    torch.set_num_threads(max(1, cores) if flops >= _SHARED else 1)
+
+
+def decoding_processes(device: str, processes: int = 1) -> int:
+    """How many decode images for each of so many trainings; on a CPU the network needs cores too."""
+    cores = usable_cores() // processes
+    return max(1, cores // 2 if device == "cpu" else min(16, cores - 1))
 
 
 def memory_left(device: str, limit: int | None = None) -> int | None:

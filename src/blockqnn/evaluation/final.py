@@ -4,8 +4,9 @@ from typing import Any
 
 from blockqnn.data.dataset import Dataset
 from blockqnn.evaluation import metrics
+from blockqnn.evaluation.device import decoding_processes
 from blockqnn.evaluation.group import ALONE, Group
-from blockqnn.evaluation.images import on_device
+from blockqnn.evaluation.streamed import placed
 from blockqnn.evaluation.train import confusions
 from blockqnn.network.model import Network
 
@@ -18,7 +19,8 @@ def read_test(
     To be called once for a model, after its last step: nothing may be chosen by it. The processes of a
     group read it together, each its share.
     """
-    table = confusions(network, on_device(dataset.test, dataset, device), group)
+    workers = decoding_processes(device, group.local_size)
+    table = confusions(network, placed(dataset.test, dataset, device, workers), group)
     if table is None:
         return None
     found = metrics.details(table)

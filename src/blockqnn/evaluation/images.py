@@ -1,16 +1,43 @@
-"""The images of a part of the data set, as they lie on a device."""
+"""The images of a part of the data set, as they lie on a device or come there."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from blockqnn.config import Augmentation
 from blockqnn.data.dataset import Dataset, Part
-from blockqnn.evaluation.augment import Chances, moved
+from blockqnn.errors import InputError
+from blockqnn.evaluation.augment import Chances, moved, moves
 from blockqnn.evaluation.group import ALONE, Group
 from blockqnn.evaluation.order import Turn
+
+STILL = Augmentation()
+Steps = Generator[tuple[Any, Tensor | None], None, None]
+
+
+class Shown(Protocol):
+    """Images and their classes, as training and testing see them."""
+
+    @property
+    def labels(self) -> Tensor:
+        """[N], on the device."""
+
+    def __len__(self) -> int: ...
+
+    def shown(self, turns: Iterable[Turn], how: Augmentation) -> Steps:
+        """What steps take: that by which `batch` knows images, and chances, on the device."""
+
+    def batch(
+        self, which: Any, how: Augmentation = STILL, chances: Chances | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Normalised images float32 [B, C, H, W], moved by the chances, and labels [B]."""
+
+    def in_order(self, size: int, group: Group = ALONE) -> Iterator[tuple[Tensor, Tensor]]:
+        """All images one after another, at most `size` at once; of a group the process's share."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,44 +52,58 @@ class DevicePart:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def shown(self, turns: Iterable[Turn]) -> Iterator[tuple[Tensor, Tensor | None]]:
-        """What a step takes, on the device: images by their numbers [B], and chances."""
-        for index, chances in turns:
+    def shown(self, turns: Iterable[Turn], how: Augmentation) -> Steps:
+        """Images are known by their numbers [B]. InputError where windows are to be cut out of them."""
+        if how.crop:
+            raise InputError(
+                f"setting augmentation.crop = {how.crop}: these images were prepared once, none are left"
+                " to cut a window out of; `train` has them"
+            )
+        for index, chances, _ in turns:
             on = self.labels.device
             there = None if chances is None else chances.to(on, non_blocking=True)
             yield index.to(on, non_blocking=True), there
-
-    def varied(self, index: Tensor, how: Augmentation, chances: Chances) -> Tensor:
-        """Normalised images, each moved in its own way."""
-        if how.shift or how.zoom or how.flip:
-            return self.normalised(moved(self.images, index, how, chances))
-        return self.batch(index)[0]
 
     def in_order(self, size: int, group: Group = ALONE) -> Iterator[tuple[Tensor, Tensor]]:
         """All images one after another, at most `size` at once; of a group the process's share."""
         for begin in range(0, len(self), size * group.size):
             yield self.batch(slice(begin + group.rank, begin + size * group.size, group.size))
 
-    def batch(self, index: Tensor | slice) -> tuple[Tensor, Tensor]:
-        """Normalised images [B, C, H, W] float32, and labels [B]."""
-        return self.normalised(self.images[index]), self.labels[index]
+    def batch(
+        self, which: Tensor | slice, how: Augmentation = STILL, chances: Chances | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Normalised images [B, C, H, W] float32, moved by the chances, and labels [B]."""
+        if chances and isinstance(which, Tensor) and moves(how):
+            images = moved(self.images, which, how, chances)
+        else:
+            images = self.images[which]
+        return normalised(images, self.mean, self.deviation), self.labels[which]
 
-    def normalised(self, images: Tensor) -> Tensor:
-        """Images uint8 [B, H, W, C] as a network takes them: float32 [B, C, H, W]."""
-        images = (images.permute(0, 3, 1, 2).float() - self.mean) / self.deviation
-        return images.contiguous(memory_format=torch.channels_last)
+
+def normalised(images: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
+    """Images uint8 [B, H, W, C] as a network takes them: float32 [B, C, H, W]."""
+    images = (images.permute(0, 3, 1, 2).float() - mean) / deviation
+    return images.contiguous(memory_format=torch.channels_last)
+
+
+def scale_on(dataset: Dataset, device: str) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of the channels, [1, C, 1, 1], in 0..255."""
+    scale = [torch.tensor(v * 255, dtype=torch.float32) for v in (dataset.mean, dataset.deviation)]
+    mean, deviation = (s.reshape(1, -1, 1, 1).to(device) for s in scale)
+    return mean, deviation
 
 
 def on_device(part: Part, dataset: Dataset, device: str) -> DevicePart:
-    """A part of the data set, moved once. On the CPU nothing is copied: processes share the file."""
-    images = torch.from_numpy(part.images)
-    labels = torch.from_numpy(part.labels)
-    scale = [torch.tensor(v * 255, dtype=torch.float32) for v in (dataset.mean, dataset.deviation)]
-    mean, deviation = (s.reshape(1, -1, 1, 1).to(device) for s in scale)
-    return DevicePart(images.to(device), labels.to(device), mean, deviation)
+    """A part whose images were prepared, moved once.
+
+    On the CPU nothing is copied: processes share the file.
+    """
+    assert isinstance(part.images, np.ndarray), "images that are decoded anew: placed"
+    images, labels = torch.from_numpy(part.images), torch.from_numpy(part.labels)
+    return DevicePart(images.to(device), labels.to(device), *scale_on(dataset, device))
 
 
-def class_weights(part: DevicePart) -> Tensor:
+def class_weights(part: Shown) -> Tensor:
     """Of each class in the loss, float32 [classes]: images / (classes x images of that class)."""
     counts = torch.bincount(part.labels).float()
     return counts.sum() / (len(counts) * counts.clamp(min=1))

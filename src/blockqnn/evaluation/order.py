@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from blockqnn.config import Recipe
+from blockqnn.data.encoded import Window
 from blockqnn.evaluation.augment import draw
 from blockqnn.evaluation.group import Group
 from blockqnn.evaluation.length import batches_per_epoch
@@ -14,10 +15,12 @@ from blockqnn.seeds import derive
 
 
 class Turn(NamedTuple):
-    """What a process shows in a step: images by number [B], and chances [., B] where they are varied."""
+    """What a process shows in a step: images by number [B]; chances [., B] where they are varied, and
+    those of windows where these are cut out."""
 
     numbers: Tensor
     chances: Tensor | None
+    windows: Tensor | None = None
 
 
 def turns(count: int, recipe: Recipe, seed: int, step: int, group: Group) -> Iterator[Turn]:
@@ -35,8 +38,13 @@ def turns(count: int, recipe: Recipe, seed: int, step: int, group: Group) -> Ite
             order = torch.randperm(count, generator=_generator(seed, "order", epoch))
         begin = step % per_epoch * recipe.batch
         index = order[begin : begin + recipe.batch]
-        chances = draw(len(index), _generator(seed, "augment", step)) if varied else None
-        yield Turn(group.share(index), None if chances is None else group.share(chances))
+        if varied:
+            generator = _generator(seed, "augment", step)
+            chances = group.share(draw(len(index), generator))
+            windows = torch.rand(len(Window._fields), len(index), generator=generator)
+            yield Turn(group.share(index), chances, group.share(windows))
+        else:
+            yield Turn(group.share(index), None)
         step += 1
 
 

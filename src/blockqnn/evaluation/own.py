@@ -2,13 +2,12 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
 
 from blockqnn.config import Settings
-from blockqnn.data.dataset import Dataset, Part
+from blockqnn.data.dataset import Dataset
 from blockqnn.evaluation.device import fingerprint, use_one_thread
 from blockqnn.network.model import Network, build
 from blockqnn.network.plan import plan_network
@@ -35,8 +34,7 @@ class OwnEvaluator:
     ) -> None:
         if device == "cpu":
             use_one_thread()
-        nothing = Part(dataset.test.images[:0], dataset.test.labels[:0])
-        self._dataset = replace(dataset, test=nothing)
+        self._dataset = dataset.without_test()
         self._settings, self._device, self._operations = settings, device, operations
         self._evaluate = evaluate
         self.fingerprint = fingerprint(device)

@@ -9,7 +9,7 @@ from torch import nn
 from blockqnn.config import Recipe
 from blockqnn.evaluation.checkpoint import Checkpoint
 from blockqnn.evaluation.group import ALONE, Group
-from blockqnn.evaluation.images import DevicePart
+from blockqnn.evaluation.images import Shown
 from blockqnn.evaluation.length import Length, batches_per_epoch, total_steps
 from blockqnn.evaluation.train import Point, Watch, fit, score
 from blockqnn.network.model import Network, build
@@ -30,8 +30,8 @@ class Trained:
 
 def train_with_restarts(
     plan: NetworkPlan,
-    training: DevicePart,
-    validation: DevicePart | None,
+    training: Shown,
+    validation: Shown | None,
     recipe: Recipe,
     *,
     chance: float,

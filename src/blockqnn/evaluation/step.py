@@ -1,6 +1,7 @@
 """A step of a training: all that happens on the device between an index and changed weights."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +10,7 @@ from blockqnn.config import Augmentation, Recipe
 from blockqnn.evaluation.augment import Chances, repainted
 from blockqnn.evaluation.device import resolve_precision
 from blockqnn.evaluation.group import ALONE, Group
-from blockqnn.evaluation.images import DevicePart, class_weights
+from blockqnn.evaluation.images import Shown, class_weights
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +23,7 @@ class Step:
     """
 
     network: nn.Module
-    part: DevicePart
+    part: Shown
     optimizer: torch.optim.Optimizer
     loss_of: nn.CrossEntropyLoss
     augmentation: Augmentation
@@ -31,9 +32,9 @@ class Step:
     cached: bool = True
     group: Group = ALONE
 
-    def __call__(self, index: Tensor, chances: Tensor | None) -> None:
-        """`index` [B] and `chances` [8, B] lie on the device; without chances no image is varied."""
-        images, labels = self._shown(index, chances)
+    def __call__(self, which: Any, chances: Tensor | None) -> None:
+        """What the part shows, and chances [8, B], on the device; without them no image is varied."""
+        images, labels = self._shown(which, chances)
         bfloat16 = self.precision == "bfloat16"
         device = images.device.type
         with torch.autocast(device, torch.bfloat16, enabled=bfloat16, cache_enabled=self.cached):
@@ -54,18 +55,18 @@ class Step:
             return torch.full((), len(labels), dtype=torch.float32, device=labels.device)
         return weight[labels].sum()
 
-    def _shown(self, index: Tensor, chances: Tensor | None) -> tuple[Tensor, Tensor]:
+    def _shown(self, which: Any, chances: Tensor | None) -> tuple[Tensor, Tensor]:
         """A training batch: images varied and normalised, and labels."""
         if chances is None:
-            return self.part.batch(index)
+            return self.part.batch(which)
         how, drawn = self.augmentation, Chances(*chances)
-        images = self.part.varied(index, how, drawn)
-        return repainted(images, how, drawn), self.part.labels[index]
+        images, labels = self.part.batch(which, how, drawn)
+        return repainted(images, how, drawn), labels
 
 
 def step_of(
     network: nn.Module,
-    part: DevicePart,
+    part: Shown,
     recipe: Recipe,
     optimizer: torch.optim.Optimizer,
     total: Tensor,

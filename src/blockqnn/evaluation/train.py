@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ from blockqnn.evaluation.average import Average
 from blockqnn.evaluation.captured import Captured, NotCaptured
 from blockqnn.evaluation.checkpoint import Checkpoint
 from blockqnn.evaluation.group import ALONE, Group
-from blockqnn.evaluation.images import DevicePart
+from blockqnn.evaluation.images import Shown
 from blockqnn.evaluation.length import Length, batches_per_epoch, total_steps
 from blockqnn.evaluation.optimizer import learning_rate_at, optimizer_of, restore, set_rate
 from blockqnn.evaluation.order import turns
@@ -74,7 +75,7 @@ class _State:
 @memory_kept()
 def fit(
     network: nn.Module,
-    part: DevicePart,
+    part: Shown,
     recipe: Recipe,
     *,
     learning_rate: float,
@@ -130,16 +131,17 @@ def fit(
         return Fitted(state.step, state.loss, tuple(state.history), stopped, obstacle)
 
     network.train()
-    with group.joined(network) as joined:
+    with group.joined(network) as joined, ExitStack() as rest:
         plain = step_of(joined, part, recipe, optimizer, total, cached=not captured, group=group)
-        step: Callable[[Tensor, Tensor | None], None] = plain
+        step: Callable[[Any, Tensor | None], None] = plain
         obstacle = ""
         if captured:
             try:
                 step = Captured(plain, min(recipe.batch, len(part)), varied)
             except NotCaptured as error:
                 obstacle = str(error)
-        batches = part.shown(turns(len(part), recipe, seed, state.step, group))
+        order = turns(len(part), recipe, seed, state.step, group)
+        batches = rest.enter_context(closing(part.shown(order, recipe.augmentation)))
         while state.progress < 1:
             set_rate(optimizer, learning_rate_at(state.progress, recipe, learning_rate))
             step(*next(batches))
@@ -178,7 +180,7 @@ def fit(
 
 
 @torch.inference_mode()
-def confusions(network: nn.Module, part: DevicePart, group: Group = ALONE) -> Tensor | None:
+def confusions(network: nn.Module, part: Shown, group: Group = ALONE) -> Tensor | None:
     """How often each class [row] was answered by each [column]; None when a logit is not finite.
 
     Of a group each process looks at its share, and all have the whole table.
@@ -197,7 +199,7 @@ def confusions(network: nn.Module, part: DevicePart, group: Group = ALONE) -> Te
     return None if group.summed(broken) else group.summed(table)
 
 
-def score(network: nn.Module, part: DevicePart, metric: str, group: Group = ALONE) -> float:
+def score(network: nn.Module, part: Shown, metric: str, group: Group = ALONE) -> float:
     """The metric of the network on the part, in percent; NaN when a logit is not finite."""
     table = confusions(network, part, group)
     return math.nan if table is None else metrics.measured(table, metric)

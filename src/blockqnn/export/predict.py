@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 
-from blockqnn.data.decode import ImageFiles, pillow_is_quiet
+from blockqnn.data.decode import ImageFiles, in_channels, pillow_is_quiet
 from blockqnn.data.resize import fitted
 from blockqnn.data.source import Pixels, Unreadable
 from blockqnn.errors import InputError
@@ -35,16 +33,7 @@ def predict(model: Model, paths: Sequence[Path]) -> list[dict[str, Any]]:
 @torch.inference_mode()
 def _classified(model: Model, pixels: Pixels) -> tuple[float, int]:
     scale = model.config["preprocessing"]
-    image = fitted(_in_channels(pixels, model.in_chans), tuple(scale["size"]), scale["resize"])
+    image = fitted(in_channels(pixels, model.in_chans), tuple(scale["size"]), scale["resize"])
     images = torch.from_numpy(image.copy()).permute(2, 0, 1)[None] / 255
     best = model(images).softmax(1)[0].max(0)
     return float(best.values), int(best.indices)
-
-
-def _in_channels(pixels: Pixels, channels: int) -> Pixels:
-    """Grey as three equal channels; colours as their luma (ITU-R 601, Pillow's)."""
-    if pixels.shape[2] == channels:
-        return pixels
-    if channels == 3:
-        return np.repeat(pixels, 3, axis=2)
-    return np.asarray(Image.fromarray(pixels).convert("L"))[..., None]

@@ -21,7 +21,7 @@ from blockqnn.report.training_line import TrainingLine
 from blockqnn.setup import located
 from blockqnn.training.described import config_of, tested
 from blockqnn.training.pictures import drawn
-from blockqnn.training.recipe import DEFAULT, recipe_for, refuse_unknown
+from blockqnn.training.recipe import DEFAULT, decodes_anew, recipe_for, refuse_unknown
 from blockqnn.training.session import Session, refuse_foreign
 from blockqnn.training.sizing import Repeats, skeleton_for
 from blockqnn.training.trainings import Finished, Trainings
@@ -101,9 +101,11 @@ def train_target(
     if wishes.out is not None and together.first:
         refuse_foreign(wishes.out)
     settings = _settings(first, data)
-    dataset = together.after_the_first(lambda: load(settings.data, _LARGEST))
+    preset = wishes.preset or DEFAULT
+    encoded = decodes_anew(preset, wishes.changes)
+    dataset = together.after_the_first(lambda: load(settings.data, _LARGEST, encoded))
     own = first.facts.settings.recipe if first.facts else None
-    recipe = recipe_for(wishes.preset or DEFAULT, own, dataset, wishes.changes, device)
+    recipe = recipe_for(preset, own, dataset, wishes.changes, device)
     contenders = [_contender(target, entry, dataset, wishes) for target, entry in targets]
     session = None
     if (out := wishes.out) is not None:

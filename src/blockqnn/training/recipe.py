@@ -20,6 +20,13 @@ def refuse_unknown(preset: str) -> None:
         )
 
 
+def decodes_anew(preset: str, changes: Mapping[str, Any]) -> bool:
+    """Whether a training by this recipe cuts windows out of the images as they are stored."""
+    own = RECIPES[preset].augmentation.crop if preset in RECIPES else 0.0
+    changed = changes.get("augmentation")
+    return bool(changed.get("crop", own) if isinstance(changed, Mapping) else own)
+
+
 def recipe_for(
     preset: str, own: Recipe | None, dataset: Dataset, changes: Mapping[str, Any], device: str
 ) -> Recipe:

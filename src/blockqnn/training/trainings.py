@@ -7,11 +7,12 @@ import numpy as np
 
 from blockqnn.config import Recipe
 from blockqnn.data.dataset import Dataset, Part
-from blockqnn.evaluation.device import use_all_cores
+from blockqnn.data.encoded import Encoded
+from blockqnn.evaluation.device import decoding_processes, use_all_cores
 from blockqnn.evaluation.group import ALONE, Group
-from blockqnn.evaluation.images import on_device
 from blockqnn.evaluation.length import batches_per_epoch, total_steps
 from blockqnn.evaluation.restarts import Trained, train_with_restarts
+from blockqnn.evaluation.streamed import StreamedPart, placed
 from blockqnn.network.plan import NetworkPlan
 from blockqnn.records import Failure
 from blockqnn.report.training_line import TrainingLine
@@ -54,8 +55,11 @@ class Trainings:
             dataset = replace(dataset, train=everything, validation=everything)
         self._recipe, self._device, self._session, self._line = recipe, device, session, line
         self._group = group
-        self._training = on_device(dataset.train, dataset, device)
-        self._validation = None if all_data else on_device(dataset.validation, dataset, device)
+        self._workers = decoding_processes(device, group.local_size)
+        self._training = placed(dataset.train, dataset, device, self._workers)
+        self._validation = (
+            None if all_data else placed(dataset.validation, dataset, device, self._workers)
+        )
         self._chance = dataset.chance(recipe.metric)
         self._per_epoch = batches_per_epoch(recipe, len(self._training))
         self.seconds = 0.0
@@ -63,8 +67,10 @@ class Trainings:
     def train(self, plan: NetworkPlan, *, seed: int, name: str, label: str) -> Finished | Failure:
         """Trains the network, or goes on with it; `name` is its file's in the session."""
         begun = monotonic()
+        streamed = isinstance(self._training, StreamedPart)
         if self._device == "cpu":
-            use_all_cores(plan.flops * self._recipe.batch / self._group.size, self._group.local_size)
+            together, decoding = self._group, self._workers if streamed else 0
+            use_all_cores(plan.flops * self._recipe.batch / together.size, together.local_size, decoding)
         checkpoint = self._session.checkpoint(name) if self._session else None
         line = self._line
         if line:
@@ -82,6 +88,8 @@ class Trainings:
             checkpoint=checkpoint,
             group=self._group,
         )
+        if line and isinstance(self._training, StreamedPart):
+            line.note(f"{label}: {self._training.pace.told(self._workers)}")
         self.seconds += checkpoint.seconds if checkpoint else monotonic() - begun
         if isinstance(trained, Failure):
             return trained
@@ -90,4 +98,10 @@ class Trainings:
 
 
 def _joined(one: Part, other: Part) -> Part:
-    return Part(np.concatenate([one.images, other.images]), np.concatenate([one.labels, other.labels]))
+    labels = np.concatenate([one.labels, other.labels])
+    if isinstance(one.images, Encoded) or isinstance(other.images, Encoded):
+        assert isinstance(one.images, Encoded)
+        assert isinstance(other.images, Encoded)
+        numbers = np.concatenate([one.images.numbers, other.images.numbers])
+        return Part(replace(one.images, numbers=numbers), labels)
+    return Part(np.concatenate([one.images, other.images]), labels)
