@@ -31,7 +31,7 @@ CODES = {
 def test_what_is_kept_for_the_backward_pass_is_foreseen(monkeypatch, name, precision):
     """Against what torch keeps, each storage once, parameters and their copies left out."""
     monkeypatch.setattr("blockqnn.network.memory._VALUES_AND_GRADIENTS", 0)
-    monkeypatch.setattr("blockqnn.network.memory._COPIES", 0)
+    monkeypatch.setattr("blockqnn.network.memory._COPIES", {"adam": 0})
     batch, plan = 16, plan_network(parse(CODES[name]), SKELETON, Image(3, 32, 32), 10)
     network, kept = build(plan, 0), {}
 
@@ -52,7 +52,8 @@ def test_what_is_kept_for_the_backward_pass_is_foreseen(monkeypatch, name, preci
 
 def test_parameters_count_with_what_the_optimizer_keeps():
     plan = plan_network(ZOO["block-qnn-s"], SKELETON, Image(3, 32, 32), 10)
-    assert training_bytes(plan, 0, 4) == 16 * plan.params
+    assert training_bytes(plan, 0, 4) == training_bytes(plan, 0, 4, "adamw") == 16 * plan.params
+    assert training_bytes(plan, 0, 4, "sgd") == 12 * plan.params
 
 
 def evaluator(**arguments):

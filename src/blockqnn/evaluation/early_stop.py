@@ -86,7 +86,7 @@ class EarlyStopEvaluator:
         """Why the candidate need not be tried: empty where its training fits into the memory."""
         recipe = self._settings.recipe
         value = 2 if resolve_precision(recipe.precision, self._device) == "bfloat16" else 4
-        needed = training_bytes(plan, min(recipe.batch, len(self._training)), value)
+        needed = training_bytes(plan, min(recipe.batch, len(self._training)), value, recipe.optimizer)
         left = memory_left(self._device, self._memory)
         if left is None or needed <= left:
             return ""

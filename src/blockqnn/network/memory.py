@@ -6,17 +6,17 @@ from blockqnn.space.operation import OwnOp
 
 _INDEX = 8  # bytes of where max pooling found a value
 _FLOAT = 4  # bytes of a weight, and of each number that the optimizer keeps of it
-_COPIES = 4  # weight, gradient, Adam's two averages
+_COPIES = {"adam": 4, "adamw": 4, "sgd": 3}  # weight, gradient, two averages or one
 _VALUES_AND_GRADIENTS = 2
 
 
-def training_bytes(plan: NetworkPlan, batch: int, value: int) -> int:
+def training_bytes(plan: NetworkPlan, batch: int, value: int, optimizer: str = "adam") -> int:
     """Bytes that a training step of `batch` images needs at its peak; `value` bytes a feature, 2 or 4.
 
     Kept for the backward pass are the inputs of convolutions and poolings, what batch normalisation
     normalises, and the places of maxima; then come the values and gradients of one block that
-    are under way, and four numbers a parameter. The library's own workspace and the process itself are
-    left out.
+    are under way, and of each parameter what the optimizer needs beside it. The library's own workspace
+    and the process itself are left out.
     """
     height, width = plan.image.height, plan.image.width
     area = height * width
@@ -33,7 +33,7 @@ def training_bytes(plan: NetworkPlan, batch: int, value: int) -> int:
             kept += last.channels * last.height * last.width * (value + _INDEX // 4)
     last = plan.stages[-1][-1]
     kept += last.channels * last.height * last.width * value
-    return batch * (kept + _VALUES_AND_GRADIENTS * under_way) + _COPIES * _FLOAT * plan.params
+    return batch * (kept + _VALUES_AND_GRADIENTS * under_way) + _COPIES[optimizer] * _FLOAT * plan.params
 
 
 def _kept(block: BlockPlan, value: int) -> int:

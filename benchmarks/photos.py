@@ -1,0 +1,110 @@
+"""A block found on CIFAR images in the ImageNet skeleton on photographs, beside a hand-made ResNet.
+
+    PYTHONPATH=src python benchmarks/photos.py PHOTOS --runs DIR [--seeds 3] [--epochs 40]
+
+PHOTOS has class folders in train and val or test. Both are trained by the recipe paper-imagenet
+(random-resized crops, flips, drops at a third and two thirds) with fewer epochs and batches of 32, at
+128 pixels; the ResNet of the same skeleton (stem, four stages of the exemplar's blocks) has widths for
+the same number of parameters.
+Each model reads the test part once. Started again with the same DIR it goes on; rows are written to
+results/photos.jsonl.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from statistics import fmean, stdev
+from typing import Any
+
+import numpy as np
+
+import blockqnn
+from blockqnn.network.plan import SKELETONS, Image, plan_network
+from blockqnn.space.code import parse
+from blockqnn.space.zoo import ZOO
+
+ROWS = Path(__file__).resolve().parents[1] / "results" / "photos.jsonl"
+FOUND = (  # on CIFAR-100: docs/zoo.md
+    "(1,1,3,0,0) (2,1,1,0,0) (3,2,3,1,0) (4,3,3,1,0) (5,4,0,3,0) (6,3,1,5,0) (7,5,0,0,3) (8,1,1,0,0)"
+    " (9,1,3,6,0) (10,5,0,0,9) (11,6,0,0,1) (12,6,0,1,8)"
+)
+BLOCKS = {"found": parse(FOUND), "resnet": ZOO["resnet-like"]}
+WIDTHS, SIDE = (8, 16, 32, 64), 128
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="A found block and a ResNet on photographs.")
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--runs", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=40)
+    options = parser.parse_args()
+    classes = len([path for path in (options.photos / "train").glob("*") if path.is_dir()])
+    rows = [trained(options, name, widths_of(name, classes)) for name in BLOCKS]
+    with ROWS.open("a") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
+    print_table(rows)
+
+
+def widths_of(name: str, classes: int) -> tuple[int, ...]:
+    """WIDTHS for the found block; for the ResNet those of as many parameters."""
+    if name == "found":
+        return WIDTHS
+    aim = parameters("found", WIDTHS, classes)
+    tried = [tuple(round(factor * width) for width in WIDTHS) for factor in np.arange(0.5, 6, 0.01)]
+    return min(tried, key=lambda widths: abs(parameters(name, widths, classes) - aim))
+
+
+def parameters(name: str, widths: tuple[int, ...], classes: int) -> int:
+    skeleton = SKELETONS["imagenet"].with_widths(widths)
+    return plan_network(BLOCKS[name], skeleton, Image(3, SIDE, SIDE), classes).params
+
+
+def trained(options: argparse.Namespace, name: str, widths: tuple[int, ...]) -> dict[str, Any]:
+    """One network with all seeds; in its directory a training that was cut off goes on."""
+    metrics = blockqnn.train(
+        BLOCKS[name],
+        str(options.photos),
+        preset="paper-imagenet",
+        epochs=options.epochs,
+        settings={"batch": 32},
+        skeleton="imagenet",
+        widths=widths,
+        image_size=SIDE,
+        seeds=options.seeds,
+        out=options.runs / f"{options.photos.name}-{name}",
+        live=True,
+    ).metrics
+    return {
+        "data": options.photos.name,
+        "block": name,
+        "epochs": options.epochs,
+        "widths": widths,
+        "params": metrics["params"],
+        "flops": metrics["flops"],
+        "validation": [reading["validation_accuracy"] for reading in metrics["test_readings"]],
+        "test": [reading["test_accuracy"] for reading in metrics["test_readings"]],
+        "test_images": metrics["test_images"],
+        "seconds": round(metrics["seconds"] / options.seeds, 1),
+        "date": time.strftime("%F"),
+    }
+
+
+def print_table(rows: list[dict[str, Any]]) -> None:
+    print("| block | widths | parameters | FLOPs | validation | test | s a training |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for row in rows:
+        widths = "/".join(map(str, row["widths"]))
+        size = f"{row['params']:,} | {row['flops']:,}"
+        judged = f"{told(row['validation'])} | {told(row['test'])}"
+        print(f"| {row['block']} | {widths} | {size} | {judged} | {row['seconds']:.0f} |")
+
+
+def told(values: list[float]) -> str:
+    spread = f" +- {stdev(values):.2f}" if len(values) > 1 else ""
+    return f"{fmean(values):.2f}{spread} ({', '.join(f'{v:.1f}' for v in values)})"
+
+
+if __name__ == "__main__":
+    main()
