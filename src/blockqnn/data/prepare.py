@@ -1,6 +1,6 @@
 """From a source to the prepared files: decoded, of one size, in canonical order, split.
 
-In memory at once are a few images and some 100 bytes for each of them: pixels go through files. Where
+In memory at once are a few images and some 300 bytes for each of them: pixels go through files. Where
 images are to be decoded anew each time, only their order is written.
 """
 
@@ -176,7 +176,7 @@ class _Drafted:
     grey: bool  # all images, so that one channel says everything
     shape: tuple[int, int, int]  # of a row in the draft
     failures: list[tuple[str, str]]  # name and reason
-    sums: NDArray[np.int64]  # [N, 2, C], of the values and of their squares; without a draft
+    sums: NDArray[np.int64]  # [N, 2, C], of the values and of their squares; [0, 2, C] with a draft
 
 
 def _decoded(
@@ -209,7 +209,7 @@ def _decoded(
             shrunk.append(result.shrunk)
             grey &= result.grey
             shape = result.pixels.shape
-            sums.append(result.sums)
+            sums.append(result.sums.tobytes())
             if file:
                 file.write(result.pixels.data)
     return _Drafted(
@@ -220,7 +220,7 @@ def _decoded(
         grey,
         shape,
         failures,
-        np.array(sums),
+        np.frombuffer(b"".join(sums), np.int64).reshape(-1, 2, max(1, shape[2])),
     )
 
 

@@ -16,8 +16,6 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, distributed, nn
-from torch.distributed.distributed_c10d import PrefixStore
-from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from blockqnn.errors import InputError
@@ -98,8 +96,12 @@ def group(device: str) -> Group:
 
     InputError where a process has no GPU of its own, or the others cannot be reached.
     """
-    if not distributed.is_torchelastic_launched():
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
         return ALONE
+    # not every build of torch has them
+    from torch.distributed.distributed_c10d import PrefixStore
+    from torch.distributed.rendezvous import rendezvous
+
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
     found = Group(*(int(os.environ[name]) for name in names))
     if found.alone:

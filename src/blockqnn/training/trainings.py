@@ -88,7 +88,7 @@ class Trainings:
             checkpoint=checkpoint,
             group=self._group,
         )
-        if line and isinstance(self._training, StreamedPart):
+        if line and isinstance(self._training, StreamedPart) and self._training.pace.images:
             line.note(f"{label}: {self._training.pace.told(self._workers)}")
         self.seconds += checkpoint.seconds if checkpoint else monotonic() - begun
         if isinstance(trained, Failure):
