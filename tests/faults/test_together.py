@@ -7,8 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file
 from torch import distributed, nn
 
@@ -80,6 +82,23 @@ def test_several_processes_train_the_model_of_one(tmp_path, processes, more):
     assert run.stdout.count("seed 0: test") == run.stdout.count("model in") == 1
     steps = set(re.findall(r"process \d: \d+ steps", run.stderr))
     assert steps == {f"process {rank}: {STEPS} steps" for rank in range(processes)}
+
+
+def test_two_processes_share_photos_that_are_decoded_anew(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("dark", "light"):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for i in range(24):
+            coarse = rng.integers(0, 140, (5, 5, 3)) + 110 * (name == "light")
+            picture = Image.fromarray(coarse.astype(np.uint8)).resize((48, 40))
+            picture.save(tmp_path / "photos" / name / f"{i}.png")
+    more = ("--data", str(tmp_path / "photos"), "--image-size", "16", "--set", "batch=9")
+    more += ("--preset", "paper-imagenet", "--set", "precision=float32", "--set", "epochs=3")
+    more += ("--set", "learning_rate=0.05")
+    alone(tmp_path / "one", *more)
+    run = together(tmp_path / "two", *more)
+    assert run.returncode == 0, run.stderr
+    assert difference(tmp_path / "one", tmp_path / "two") < TOLERANCE
 
 
 @pytest.mark.parametrize("rank", [0, 1])

@@ -18,6 +18,7 @@ from blockqnn.evaluation.device import resolve_device, resolve_precision
 from blockqnn.evaluation.early_stop import EarlyStopEvaluator
 from blockqnn.evaluation.images import on_device
 from blockqnn.evaluation.latency import latency_of
+from blockqnn.evaluation.streamed import StreamedPart, placed
 from blockqnn.evaluation.train import Watch, fit, score
 from blockqnn.network.model import build
 from blockqnn.network.plan import SKELETONS, Image, plan_network
@@ -234,3 +235,20 @@ def test_search_train_and_export(tmp_path):
     assert model.metrics["test_accuracy"] > 60
     assert json.loads((tmp_path / "model" / "metrics.json").read_text())["test_images"] == 359
     assert export(tmp_path / "model", "onnx", tmp_path / "model.onnx") < 1e-4
+
+
+def test_images_that_would_fill_the_gpu_are_sent_batch_by_batch(digits, monkeypatch):
+    """The same images in the same order, so nearly the same weights."""
+    assert not isinstance(placed(digits.train, digits, "cuda", 2), StreamedPart)
+    monkeypatch.setattr("blockqnn.evaluation.streamed.memory_left", lambda _: 1000)
+    recipe = Recipe(steps=10, batch=32, optimizer="sgd", augmentation=EVERYTHING)
+    plan = plan_network(ZOO["resnet-like"], SKELETON, digits.image, 10)
+    found = []
+    with exact():
+        for part in (on_device(digits.train, digits, "cuda"), placed(digits.train, digits, "cuda", 2)):
+            network = build(plan, seed=0).to("cuda")
+            fit(network, part, recipe, learning_rate=0.01, seed=0)
+            found.append(network.state_dict())
+    assert isinstance(part, StreamedPart)
+    for name, values in found[0].items():
+        torch.testing.assert_close(values, found[1][name], atol=1e-3, rtol=1e-2)
