@@ -5,14 +5,9 @@ images are to be decoded anew each time, only their order is written.
 """
 
 import json
-import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from dataclasses import dataclass
-from hashlib import blake2b, sha256
+from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, TypeVar
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,17 +15,13 @@ from numpy.typing import NDArray
 from blockqnn.config import DataSettings
 from blockqnn.data import advice, split
 from blockqnn.data.cache import IMAGES, LABELS, META, NUMBERS
-from blockqnn.data.decode import pillow_is_quiet
-from blockqnn.data.duplicates import Hashes, across, perceptual_hash
+from blockqnn.data.drafted import Drafted, drafted
+from blockqnn.data.duplicates import across
 from blockqnn.data.encoded import Encoded
-from blockqnn.data.resize import Size, common_size, fitted
-from blockqnn.data.source import PARTS, TEST, TRAIN, VALIDATION, Labels, Pixels, Source, Unreadable
+from blockqnn.data.source import PARTS, TEST, TRAIN, VALIDATION, Labels, Pixels, Source
 from blockqnn.errors import InputError
 
 _DRAFT = "draft"
-_THREADS = min(8, os.cpu_count() or 1)
-_PIECE = 64  # images of one task
-_ROUND = _PIECE * _THREADS * 4
 _ROWS = 1024  # images copied at once
 
 
@@ -54,38 +45,36 @@ def _prepare(
 ) -> None:
     _refuse_classes(source.classes, source.labels, source.parts)
     draft = None if encoded else directory / _DRAFT
-    with pillow_is_quiet(), ThreadPoolExecutor(_THREADS) as threads:
-        size = settings.image_size or _common_size(source, largest, threads)
-        drafted = _decoded(source, size, settings.resize, draft, threads)
-    warnings = _unreadable(drafted.failures, len(source.labels), settings)
-    kept = drafted.numbers
+    found, size = drafted(source, settings.image_size, largest, settings.resize, draft)
+    warnings = _unreadable(found.failures, len(source.labels), settings)
+    kept = found.numbers
     labels, parts = source.labels[kept], source.parts[kept]
     _refuse_classes(source.classes, labels, parts)
     groups = _groups(source, kept)
-    canonical = np.lexsort((groups, drafted.digests[:, 1], drafted.digests[:, 0], labels))
+    canonical = np.lexsort((groups, found.digests[:, 1], found.digests[:, 0], labels))
     order, sizes = _split(labels[canonical], parts[canonical], groups[canonical], source, settings)
     order = canonical[order]
     labels = labels[order]
     np.save(directory / LABELS, labels)
     images: Pixels | Encoded
     if draft:
-        images = _copied(draft, drafted, order, directory / IMAGES)
+        images = _copied(draft, found, order, directory / IMAGES)
         draft.unlink()
         mean, deviation, digest = _measured(images, labels, sizes)
     else:
-        channels = 1 if drafted.grey else drafted.shape[2]
+        channels = 1 if found.grey else found.shape[2]
         images = Encoded(source.images, kept[order], size, channels, settings.resize)
         np.save(directory / NUMBERS, images.numbers)
-        mean, deviation, digest = _summed_up(drafted, order, labels, images.shape, sizes)
+        mean, deviation, digest = _summed_up(found, order, labels, images.shape, sizes)
     if not (deviation > 1e-6).any():
         raise InputError("all training images are the same")
-    pairs = across(sizes[0], images, drafted.digests[order], drafted.hashes[order])
+    pairs = across(sizes[0], images, found.digests[order], found.hashes[order])
     example = [source.images.name(int(kept[order[i]])) for i in pairs[0]] if pairs else []
     warnings += (
         advice.of_leaks(pairs, sizes, example)
         + advice.of_validation(sizes[VALIDATION])
         + advice.of_classes(source.classes, labels)
-        + advice.of_sizes(drafted.shrunk, size)
+        + advice.of_sizes(found.shrunk, size)
     )
     meta = {
         "name": source.name,
@@ -119,122 +108,6 @@ def _refuse_classes(classes: tuple[str, ...], labels: Labels, parts: NDArray[np.
         raise InputError(
             f"fewer than 2 classes, only {', '.join(present) or 'none'}; at least 2 are needed"
         )
-
-
-T = TypeVar("T")
-
-
-def _each(
-    count: int, threads: ThreadPoolExecutor, do: Callable[[int], T]
-) -> Iterable[tuple[int, T | Unreadable]]:
-    """`do` of every number in order, or the Unreadable it raised; in threads, a round ahead at most."""
-
-    def piece(numbers: Sequence[int]) -> list[T | Unreadable]:
-        results: list[T | Unreadable] = []
-        for number in numbers:
-            try:
-                results.append(do(number))
-            except Unreadable as error:
-                results.append(error)
-        return results
-
-    for numbers in _chunks(range(count), _ROUND):
-        done = threads.map(piece, _chunks(numbers, _PIECE))
-        yield from zip(numbers, (result for results in done for result in results), strict=True)
-
-
-def _chunks(numbers: range, length: int) -> Iterable[range]:
-    return (numbers[begin : begin + length] for begin in range(0, len(numbers), length))
-
-
-def _common_size(source: Source, largest: int, threads: ThreadPoolExecutor) -> Size:
-    """From the headers alone. Where none can be read the size does not matter."""
-    found = _each(len(source.images), threads, source.images.size)
-    sizes = [size for _, size in found if not isinstance(size, Unreadable)]
-    return common_size(sizes, largest) if sizes else (1, 1)
-
-
-class _One(NamedTuple):
-    """An image of the final size, and what is known of it."""
-
-    pixels: Pixels
-    grey: bool
-    digest: bytes
-    hash: int
-    shrunk: float
-    sums: NDArray[np.int64]  # [2, C], of the values and of their squares
-
-
-@dataclass(frozen=True, eq=False)
-class _Drafted:
-    """What was decoded, in the source's order: the draft file, if any, has one image a row."""
-
-    numbers: NDArray[np.int64]  # of the images that could be read
-    digests: Hashes  # [N, 2], equal for identical images, also of grey ones stored in colour
-    hashes: Hashes  # [N]
-    shrunk: NDArray[np.float64]  # [N], short side before over short side now
-    grey: bool  # all images, so that one channel says everything
-    shape: tuple[int, int, int]  # of a row in the draft
-    failures: list[tuple[str, str]]  # name and reason
-    sums: NDArray[np.int64]  # [N, 2, C], of the values and of their squares; [0, 2, C] with a draft
-
-
-def _decoded(
-    source: Source, size: Size, how: str, draft: Path | None, threads: ThreadPoolExecutor
-) -> _Drafted:
-    """Every image brought to the size and, where there is a draft, written one after another."""
-
-    def one(number: int) -> _One:
-        image = source.images.read(number)
-        shrunk = min(image.shape[:2]) / min(size)
-        pixels = np.ascontiguousarray(fitted(image, size, how))
-        grey = pixels.shape[2] == 1 or (pixels.shape[2] == 3 and _is_grey(pixels))
-        content = np.ascontiguousarray(pixels[..., :1]) if grey else pixels
-        digest = blake2b(content.data, digest_size=16).digest()
-        if pixels.shape[2] == 1:
-            pixels = np.repeat(pixels, 3, axis=2)
-        sums = _NOTHING if draft else _sums(pixels)
-        return _One(pixels, grey, digest, perceptual_hash(content), shrunk, sums)
-
-    numbers, digests, hashes, shrunk, failures, sums = [], [], [], [], [], []
-    grey, shape = True, (0, 0, 0)
-    with draft.open("wb") if draft else nullcontext() as file:
-        for number, result in _each(len(source.images), threads, one):
-            if isinstance(result, Unreadable):
-                failures.append((source.images.name(number), str(result)))
-                continue
-            numbers.append(number)
-            digests.append(result.digest)
-            hashes.append(result.hash)
-            shrunk.append(result.shrunk)
-            grey &= result.grey
-            shape = result.pixels.shape
-            sums.append(result.sums.tobytes())
-            if file:
-                file.write(result.pixels.data)
-    return _Drafted(
-        np.array(numbers, np.int64),
-        np.frombuffer(b"".join(digests), ">u8").astype(np.uint64).reshape(-1, 2),
-        np.array(hashes, np.uint64),
-        np.array(shrunk),
-        grey,
-        shape,
-        failures,
-        np.frombuffer(b"".join(sums), np.int64).reshape(-1, 2, max(1, shape[2])),
-    )
-
-
-_NOTHING = np.zeros(0, np.int64)
-
-
-def _sums(pixels: Pixels) -> NDArray[np.int64]:
-    values = pixels.reshape(-1, pixels.shape[2]).astype(np.int64)
-    return np.stack([values.sum(0), (values**2).sum(0)])
-
-
-def _is_grey(pixels: Pixels) -> bool:
-    first = pixels[..., 0]
-    return bool((first == pixels[..., 1]).all() and (first == pixels[..., 2]).all())
 
 
 def _unreadable(failures: list[tuple[str, str]], images: int, settings: DataSettings) -> list[str]:
@@ -295,14 +168,14 @@ def _split(
     return np.concatenate(each), tuple(map(len, each))
 
 
-def _copied(draft: Path, drafted: _Drafted, order: NDArray[np.int64], target: Path) -> Pixels:
+def _copied(draft: Path, found: Drafted, order: NDArray[np.int64], target: Path) -> Pixels:
     """The drafted images in this order as .npy, mapped; of grey sets one channel."""
-    shape = (*drafted.shape[:2], 1) if drafted.grey else drafted.shape
+    shape = (*found.shape[:2], 1) if found.grey else found.shape
     header = {"descr": "|u1", "fortran_order": False, "shape": (len(order), *shape)}
     with draft.open("rb") as rows, target.open("wb") as file:
         np.lib.format.write_array_header_2_0(file, header)
         for begin in range(0, len(order), _ROWS):
-            chunk = _rows(rows, drafted.shape, order[begin : begin + _ROWS].tolist())
+            chunk = _rows(rows, found.shape, order[begin : begin + _ROWS].tolist())
             file.write(np.ascontiguousarray(chunk[..., : shape[2]]).data)
     images: Pixels = np.load(target, mmap_mode="r")
     return images
@@ -318,19 +191,19 @@ def _rows(file: BinaryIO, shape: tuple[int, int, int], numbers: list[int]) -> Pi
 
 
 def _summed_up(
-    drafted: _Drafted,
+    found: Drafted,
     order: NDArray[np.int64],
     labels: Labels,
     shape: tuple[int, ...],
     sizes: tuple[int, ...],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], str]:
     """As `_measured`, from what was noted of each image; the digest is not that of prepared images."""
-    training = drafted.sums[order[: sizes[0]], :, : shape[3]].sum(0) / (sizes[0] * shape[1] * shape[2])
+    training = found.sums[order[: sizes[0]], :, : shape[3]].sum(0) / (sizes[0] * shape[1] * shape[2])
     mean = training[0] / 255
     deviation = np.sqrt(np.maximum(0.0, training[1] / 255**2 - mean**2))
     hashed = sha256(repr(("encoded", sizes, shape[1:])).encode())
     hashed.update(np.ascontiguousarray(labels).data)
-    hashed.update(np.ascontiguousarray(drafted.digests[order]).data)
+    hashed.update(np.ascontiguousarray(found.digests[order]).data)
     return mean, deviation, hashed.hexdigest()[:16]
 
 
