@@ -25,10 +25,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "examples" / "tasks"))
 
 import detection  # noqa: E402
+import fitting  # noqa: E402
 import scenes  # noqa: E402
 import segmentation  # noqa: E402
-
-import learning  # noqa: E402
 
 ROWS = ROOT / "results" / "dense-tasks.jsonl"
 TASKS = {"segmentation": segmentation, "detection": detection}
@@ -106,7 +105,7 @@ def exported_difference(network: torch.nn.Module) -> float:
     import onnxruntime
 
     with tempfile.TemporaryDirectory() as place:
-        learning.export(network, f"{place}/model.onnx")
+        fitting.export(network, f"{place}/model.onnx")
         session = onnxruntime.InferenceSession(f"{place}/model.onnx")
         name, largest = session.get_inputs()[0].name, 0.0
         for size in (96, 160):

@@ -10,13 +10,12 @@ import argparse
 
 import numpy as np
 import torch
+from fitting import Chosen, export, train
 from measures import Array, average_precision
 from scenes import CLASSES, Scenes, compose
 from segmentation import FOUND, WIDTHS, Pyramid
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, l1_loss, max_pool2d
-
-from learning import Chosen, export, train
 
 STRIDE, MOST = 4, 20  # pixels between two places of the answer; objects told of an image
 

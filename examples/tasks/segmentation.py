@@ -9,13 +9,13 @@ not trained on, and the same of larger scenes with the same weights.
 import argparse
 
 import torch
+from fitting import Chosen, export, train
 from measures import mean_iou
 from scenes import CLASSES, Scenes, compose
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, interpolate
 
 import blockqnn
-from learning import Chosen, export, train
 
 FOUND = (  # on CIFAR-100: docs/zoo.md
     "(1,1,3,0,0) (2,1,1,0,0) (3,2,3,1,0) (4,3,3,1,0) (5,4,0,3,0) (6,3,1,5,0) (7,5,0,0,3) (8,1,1,0,0)"

@@ -28,6 +28,7 @@ def test_the_published_recipe():
         "flip": True,
         "erase": 0.0,
         "color": 0.0,
+        "crop": 0.0,
     }
     assert 32 * recipe.augmentation.shift == 4
     assert (recipe.label_smoothing, recipe.average, recipe.class_weights) == (0, 0, False)
@@ -35,9 +36,28 @@ def test_the_published_recipe():
     assert total_steps(recipe, 50_000) == 300 * 391
 
 
+def test_the_published_recipe_of_imagenet():
+    # section 4.2: 90 epochs, SGD, momentum 0.9, weight decay 1e-4, batches of 256, a rate of 0.1 that is
+    # divided by 10 at epochs 30 and 60; random crops and flips
+    recipe = RECIPES["paper-imagenet"]
+    assert (recipe.optimizer, recipe.momentum, recipe.nesterov) == ("sgd", 0.9, False)
+    assert (recipe.learning_rate, recipe.weight_decay) == (0.1, 1e-4)
+    assert (recipe.epochs, recipe.steps, recipe.batch) == (90, None, 256)
+    assert (recipe.schedule, recipe.warmup, recipe.drop_factor) == ("drops", 0, 0.1)
+    assert [90 * share for share in recipe.drops] == pytest.approx([30, 60])
+    assert {name: value for name, value in vars(recipe.augmentation).items() if value} == {
+        "crop": 0.08,
+        "flip": True,
+    }
+    assert (recipe.label_smoothing, recipe.average, recipe.class_weights) == (0, 0, False)
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_trains(name):
     recipe = RECIPES[name].model_copy(update={"epochs": 4, "batch": 16})
+    if recipe.augmentation.crop:  # of images as they are stored: test_streamed.py
+        still = recipe.augmentation.model_copy(update={"crop": 0.0})
+        recipe = recipe.model_copy(update={"augmentation": still})
     fitted = fit(build(planned(), 0), parts()[0], recipe, learning_rate=0.01, seed=0)
     assert fitted.steps == 12
     assert 0 < fitted.loss < 2

@@ -15,11 +15,10 @@ EXAMPLES = Path(__file__).parents[2] / "examples" / "tasks"
 sys.path.insert(0, str(EXAMPLES))
 
 import detection  # noqa: E402
+import fitting  # noqa: E402
 import measures  # noqa: E402
 import scenes  # noqa: E402
 import segmentation  # noqa: E402
-
-import learning  # noqa: E402
 
 SMALL = (4, 8, 16, 16)
 
@@ -108,7 +107,7 @@ def test_it_learns_and_leaves_as_onnx(task, kind, tmp_path):
     losses = task.trained(model.train(), made, steps=50)
     assert fmean(losses[-10:]) < fmean(losses[:10]) / 1.5
     assert task.measured(model.eval(), made) > before
-    learning.export(model, tmp_path / "model.onnx")
+    fitting.export(model, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(tmp_path / "model.onnx")
     name = session.get_inputs()[0].name
     for count, height, width in ((1, 96, 96), (3, 160, 160), (2, 96, 160)):

@@ -349,8 +349,8 @@ def test_the_test_part_is_read_once_a_model_after_the_last_step(tmp_path, monkey
             events.append(f"{self._name} is read")
             return self._part.images
 
-    def watched(settings, largest):
-        dataset = load(settings, largest)
+    def watched(settings, largest, encoded):
+        dataset = load(settings, largest, encoded)
         return replace(dataset, test=Watched(dataset.test, "test part"))
 
     def step(optimizer, *args, **kwargs):

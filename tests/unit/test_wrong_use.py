@@ -85,7 +85,10 @@ OPTIONS = [
     ("train resnet-like --out new --seeds 0", ["--seeds", "'0'", "greater than or equal to 1"]),
     ("train resnet-like --out new --device tpu", ["'tpu'", "auto, cpu"]),
     ("train resnet-like --out new --skeleton imagenet", ["8x8", "at least 32"]),
-    ("train resnet-like --out new --preset small", ["'small'", "modern, paper-cifar and early-stop"]),
+    (
+        "train resnet-like --out new --preset small",
+        ["'small'", "paper-imagenet and early-stop"],
+    ),
     ("train resnet-like --out new --epochs 0", ["epochs = 0", "greater than or equal to 1"]),
     ("train resnet-like --out new --epochs few", ["--epochs", "'few'", "integer"]),
     ("train resnet-like --out new --top 2", ["top 2", "'resnet-like' is no run directory"]),
@@ -105,7 +108,10 @@ OPTIONS = [
     ("calibrate run --proof 500", ["proof 500", "run run has", "evaluated trials"]),
     ("calibrate run --epochs 3", ["epochs", "name sample or proof too"]),
     ("calibrate run --sample 5 --epochs 0", ["epochs = 0", "greater than or equal to 1"]),
-    ("calibrate run --sample 5 --preset tiny", ["'tiny'", "modern, paper-cifar and early-stop"]),
+    (
+        "calibrate run --sample 5 --preset tiny",
+        ["'tiny'", "paper-imagenet and early-stop"],
+    ),
     ("calibrate run --sample 5 --device tpu", ["'tpu'", "auto, cpu"]),
     ("search --strategy luck", ["strategy", "'luck'", "q-learning, predictor, random"]),
     ("search --budget soon", ["plan.budget", "'soon'", "90s, 30m or 2h"]),

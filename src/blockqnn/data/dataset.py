@@ -62,7 +62,7 @@ class Dataset:
     def without_test(self) -> "Dataset":
         """The same with an empty test part, for what must not read it."""
         nothing = np.zeros((0, *self.train.images.shape[1:]), np.uint8)
-        return replace(self, test=Part(nothing, self.test.labels[:0]))
+        return replace(self, test=Part(nothing, self.train.labels[:0]))
 
     def chance(self, metric: str = "accuracy") -> float:
         """What a network that always answers the same gets on the validation part, in percent.

@@ -98,9 +98,10 @@ def on_device(part: Part, dataset: Dataset, device: str) -> DevicePart:
 
     On the CPU nothing is copied: processes share the file.
     """
-    assert isinstance(part.images, np.ndarray), "images that are decoded anew: placed"
-    images, labels = torch.from_numpy(part.images), torch.from_numpy(part.labels)
-    return DevicePart(images.to(device), labels.to(device), *scale_on(dataset, device))
+    images = part.images
+    assert isinstance(images, np.ndarray), "images that are decoded anew: placed"
+    labels = torch.from_numpy(part.labels).to(device)
+    return DevicePart(torch.from_numpy(images).to(device), labels, *scale_on(dataset, device))
 
 
 def class_weights(part: Shown) -> Tensor:

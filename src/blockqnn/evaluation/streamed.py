@@ -189,7 +189,7 @@ def placed(part: Part, dataset: Dataset, device: str, workers: int) -> DevicePar
     if not isinstance(images, Encoded):
         left = memory_left(device) if device == "cuda" else None
         if left is None or images.nbytes <= left // 2:
-            return on_device(part, dataset, device)
+            return on_device(Part(images, part.labels), dataset, device)
         rows, height, width, channels = images.shape
         source = ArrayImages([(dataset.name, images)])
         images = Encoded(source, np.arange(rows), (height, width), channels, "crop")
