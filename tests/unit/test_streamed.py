@@ -164,7 +164,7 @@ def test_the_command_trains_on_photos_as_they_are(photos, tmp_path, monkeypatch)
         str(photos),
         preset="paper-imagenet",
         epochs=8,
-        settings={"batch": 8},
+        settings={"batch": 8, "precision": "float32"},
         skeleton="imagenet",
         widths=(4, 4, 8, 8),
         image_size=32,
@@ -175,7 +175,4 @@ def test_the_command_trains_on_photos_as_they_are(photos, tmp_path, monkeypatch)
     assert (recipe["weight_decay"], recipe["drop_factor"]) == (1e-4, 0.1)
     assert recipe["drops"] == pytest.approx([30 / 90, 60 / 90])
     assert model.metrics["test_accuracy"] > 70
-    names = sorted(photos.glob("*/1.jpg"))
-    found = blockqnn.load(tmp_path / "model")
-    assert found.config["preprocessing"]["size"] == [32, 32]
-    assert len(names) == 2
+    assert blockqnn.load(tmp_path / "model").config["preprocessing"]["size"] == [32, 32]

@@ -38,13 +38,14 @@ def turns(count: int, recipe: Recipe, seed: int, step: int, group: Group) -> Ite
             order = torch.randperm(count, generator=_generator(seed, "order", epoch))
         begin = step % per_epoch * recipe.batch
         index = order[begin : begin + recipe.batch]
+        chances = windows = None
         if varied:
             generator = _generator(seed, "augment", step)
             chances = group.share(draw(len(index), generator))
-            windows = torch.rand(len(Window._fields), len(index), generator=generator)
-            yield Turn(group.share(index), chances, group.share(windows))
-        else:
-            yield Turn(group.share(index), None)
+            if recipe.augmentation.crop:
+                drawn = torch.rand(len(Window._fields), len(index), generator=generator)
+                windows = group.share(drawn)
+        yield Turn(group.share(index), chances, windows)
         step += 1
 
 

@@ -92,7 +92,7 @@ class StreamedPart:
         def wanted() -> Iterator[list[_Key]]:
             for turn in turns:
                 kept.append(turn)
-                yield _keys(turn.numbers, turn.windows if how.crop else None)
+                yield _keys(turn.numbers, turn.windows)
 
         device, begun = self.labels.device, time.monotonic()
         for images in self._decoded(wanted(), how.crop):
