@@ -1,13 +1,14 @@
 """Is a block that is good on some images good on others? Found and random ones on three data sets.
 
-    PYTHONPATH=src:benchmarks python benchmarks/generality.py --found RUN... \
+    PYTHONPATH=src python benchmarks/generality.py \
         --data cifar10-5000.npz cifar100-5000.npz digits [--part 1/2] [--table]
 
-Found: the first of each run's finalists, then the second of each, until there are ten different
-networks. Random: the first ten walks whose networks have as many parameters as one of the found,
-within a tenth, one for each. All are trained by the full early-stop recipe (12 epochs of batches of
-256, Adam) with one block a stage and filters 8/16/32 (digits: 16/32), three seeds that no search has,
-on the training part; accuracy of the validation part. Rows of results/generality.jsonl; started again
+Found: the blocks of highest reward of the searches of real_search.py on 5,000 CIFAR-10 images, one of
+each search, `q-learning` and `predictor` in turns, until there are ten different networks. Random: the
+first ten walks whose networks have as many parameters as one of the found, within a tenth, one for
+each. All are trained by the full early-stop recipe (12 epochs of batches of 256, Adam) with one block a
+stage and filters 8/16/32 (digits: 16/32), three seeds that no search has, on the training part;
+accuracy of the validation part. Rows of results/generality.jsonl; started again
 it goes on. The table tells Spearman's rank correlation between each two data sets, of all 20 and of
 each ten, with bootstrap intervals.
 """
@@ -28,21 +29,25 @@ from blockqnn.evaluation.images import on_device
 from blockqnn.evaluation.restarts import train_with_restarts
 from blockqnn.network.plan import SKELETONS, Image, plan_network
 from blockqnn.report.resampling import agreement
-from blockqnn.report.rows import read
 from blockqnn.space.code import Block, parse
 from blockqnn.space.graph import canonical_key
 from random_blocks import random_blocks
 
-ROWS = Path(__file__).resolve().parents[1] / "results" / "generality.jsonl"
+RESULTS = Path(__file__).resolve().parents[1] / "results"
+ROWS, SEARCHES = RESULTS / "generality.jsonl", RESULTS / "real-search.jsonl"
+AGENTS = ("predictor", "q-learning")
 BLOCKS, SEEDS, NEAR, LAYERS = 10, 3, 0.1, 8
 THIN = SKELETONS["cifar"].with_widths((8, 16, 32))
 SMALL = SKELETONS["small"].with_widths((16, 32))
 SIZED_ON = Image(3, 32, 32)
 
 
-def found(runs: Sequence[Path]) -> list[Block]:
-    finalists = [[parse(entry.code) for entry in read(run).finalists()[:BLOCKS]] for run in runs]
-    by_key = {canonical_key(b): b for rank in zip(*finalists, strict=False) for b in rank}
+def found() -> list[Block]:
+    searches = [row for row in _rows(SEARCHES) if row["kind"] == "search"]
+    own = sorted(
+        (row["seed"], row["strategy"], row["code"]) for row in searches if row["strategy"] in AGENTS
+    )
+    by_key = {canonical_key(block): block for block in (parse(code) for *_, code in own)}
     return list(by_key.values())[:BLOCKS]
 
 
@@ -102,7 +107,7 @@ def print_table(rows: list[dict[str, Any]]) -> None:
 
 
 def _jobs(options: argparse.Namespace) -> Iterator[tuple[str, str, str, int]]:
-    best = found(options.found)
+    best = found()
     groups = (("found", best), ("random", random_like(best)))
     for seed in range(SEEDS):
         for group, blocks in groups:
@@ -114,7 +119,6 @@ def _jobs(options: argparse.Namespace) -> Iterator[tuple[str, str, str, int]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Found and random blocks on three data sets.")
     parser.add_argument("--data", nargs="+", default=[])
-    parser.add_argument("--found", nargs="+", type=Path, default=[])
     parser.add_argument("--part", default="1/1")
     parser.add_argument("--table", action="store_true", help="of the rows there are; trains nothing")
     options = parser.parse_args()
@@ -122,7 +126,7 @@ def main() -> None:
     part, parts = map(int, options.part.split("/"))
     for group, code, data, seed in () if options.table else list(_jobs(options))[part - 1 :: parts]:
         key = {"group": group, "code": code, "data": Path(data).stem, "seed": seed}
-        if any(key.items() <= row.items() for row in _rows()):
+        if any(key.items() <= row.items() for row in _rows(ROWS)):
             continue
         begun = time.monotonic()
         accuracy = trained(parse(code), data, seed)
@@ -132,11 +136,11 @@ def main() -> None:
         with ROWS.open("a") as file:
             file.write(json.dumps(row) + "\n")
         print(json.dumps(row), flush=True)
-    print_table(_rows())
+    print_table(_rows(ROWS))
 
 
-def _rows() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
+def _rows(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 if __name__ == "__main__":
