@@ -22,7 +22,7 @@ from blockqnn.config import DataSettings
 from blockqnn.data.source import Labels, Pixels
 
 IMAGES, NUMBERS, LABELS, META = "images.npy", "numbers.npy", "labels.npy", "meta.json"
-_FORMAT = 1
+_FORMAT = 2
 _ABANDONED = 24 * 3600  # seconds after which a killed process's preparation is swept away
 _SETTINGS = {"image_size", "resize", "unreadable", "test", "validation", "split_seed"}
 

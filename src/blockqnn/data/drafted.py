@@ -83,7 +83,7 @@ class Drafted:
     """What was decoded, in the source's order: the draft file, if any, has one image a row."""
 
     numbers: NDArray[np.int64]  # of the images that could be read
-    digests: Hashes  # [N, 2], equal for identical images, also of grey ones stored in colour
+    digests: Hashes  # [N, 2], of the images as stored; equal for a grey one stored in colour
     hashes: Hashes  # [N]
     shrunk: NDArray[np.float64]  # [N], short side before over short side now
     grey: bool  # all images, so that one channel says everything
@@ -100,10 +100,10 @@ def _decoded(
     def one(number: int) -> _One:
         image = source.images.read(number)
         shrunk = min(image.shape[:2]) / min(size)
+        digest = blake2b(_content(image).data, digest_size=16).digest()
         pixels = np.ascontiguousarray(fitted(image, size, how))
-        grey = pixels.shape[2] == 1 or (pixels.shape[2] == 3 and _is_grey(pixels))
-        content = np.ascontiguousarray(pixels[..., :1]) if grey else pixels
-        digest = blake2b(content.data, digest_size=16).digest()
+        content = _content(pixels)
+        grey = content.shape[2] == 1
         if pixels.shape[2] == 1:
             pixels = np.repeat(pixels, 3, axis=2)
         sums = _NOTHING if draft else _sums(pixels)
@@ -145,6 +145,8 @@ def _sums(pixels: Pixels) -> NDArray[np.int64]:
     return np.stack([values.sum(0), (values**2).sum(0)])
 
 
-def _is_grey(pixels: Pixels) -> bool:
-    first = pixels[..., 0]
-    return bool((first == pixels[..., 1]).all() and (first == pixels[..., 2]).all())
+def _content(pixels: Pixels) -> Pixels:
+    """One channel where it says everything."""
+    first = pixels[..., :1]
+    grey = pixels.shape[2] == 3 and bool((first == pixels).all())
+    return np.ascontiguousarray(first if grey else pixels)

@@ -177,3 +177,14 @@ def test_grey_and_colour_are_one_set(tmp_path):
     assert (cut[..., 0] == cut[..., 2]).all()
     one = encoded_of(tmp_path, photo(1, mode="L"), "grey.png", channels=1)
     assert np.array_equal(one.window(0, Window(0.5, 0.5, 0.5, 0.5), 0.5), cut[..., :1])
+
+
+def test_an_image_is_in_the_same_part_at_every_size(photos):
+    """Else a network trained at another size would be tested on images that chose its block."""
+
+    def parts(size):
+        data = dataset.load(DataSettings(source=str(photos), image_size=size), encoded=True)
+        found = (data.train, data.validation, data.test)
+        return [[part.images.name(row) for row in range(len(part))] for part in found]
+
+    assert parts(SIZE) == parts((8, 8)) == parts((5, 9))
