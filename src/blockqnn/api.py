@@ -291,6 +291,7 @@ def auto(
     device: str | None = None,
     labels: str | os.PathLike[str] | None = None,
     image_size: int | str | tuple[int, int] | None = None,
+    train_image_size: int | str | tuple[int, int] | None = None,
     max_params: int | str | None = None,
     max_flops: int | str | None = None,
     say: Callable[[str], None] | None = None,
@@ -301,7 +302,8 @@ def auto(
 
     It looks at known networks first, chooses a recipe, searches a block, selects, trains, tests once,
     exports and reports; from the first look on `out` holds a usable model. `data`, `budget` and
-    `settings` as of `search`; the budget is at least a minute. The same call goes on where
+    `settings` as of `search`; the budget is at least a minute. With `train_image_size` the final
+    training sees larger images than all before. The same call goes on where
     an earlier one was stopped. `say` takes each line that tells how it goes; `callbacks` watch the
     search among its stages. Raises InputError for a user's mistake, RuntimeError when nothing is
     learned; after KeyboardInterrupt it can go on.
@@ -324,6 +326,7 @@ def auto(
             Path(out),
             checked_seconds(budget),
             changes,
+            train_size=checked_sides(train_image_size, "train-image-size"),
             command=shlex.join(["blockqnn", *command]),
             begun=begun,
             say=say or (lambda _: None),

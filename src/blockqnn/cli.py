@@ -93,6 +93,9 @@ def auto(
     ] = None,
     device: Device = None,
     image_size: ImageSize = None,
+    train_image_size: Annotated[
+        str | None, typer.Option(help="Of the final training, where larger.", metavar="N|HxW")
+    ] = None,
     labels: Labels = None,
     max_params: MaxParams = None,
     max_flops: MaxFlops = None,
@@ -112,6 +115,7 @@ def auto(
         device=device,
         labels=labels,
         image_size=image_size,
+        train_image_size=train_image_size,
         max_params=max_params,
         max_flops=max_flops,
         say=lambda text: print(text, file=sys.stderr, flush=True),

@@ -40,9 +40,9 @@ def checked_size(value: int | str | None) -> int | None:
     return count
 
 
-def checked_sides(value: object) -> tuple[int, int] | None:
+def checked_sides(value: object, name: str = "image_size") -> tuple[int, int] | None:
     """Height and width as a user gives them, 64 or 48x64; InputError for what is none."""
-    sides: tuple[int, int] | None = _checked_alone("image_size", Sides, value)
+    sides: tuple[int, int] | None = _checked_alone(name, Sides, value)
     return sides
 
 

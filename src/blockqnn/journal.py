@@ -80,6 +80,7 @@ class Journal(_Stored):
     command: str  # that goes on with it
     budget: float  # seconds
     ends: dict[Stage, float]  # seconds of the budget at which each stage is to end; old ones lack proof
+    train_size: tuple[int, int] | None = None  # of the final training's images, where it is larger
     spent: float = 0.0  # seconds of the budget
     took: dict[Stage, float] = {}  # seconds of the stages that are done
     outlook: Outlook | None = None
@@ -107,6 +108,11 @@ class Journal(_Stored):
     def seed(self) -> int:
         """Of all that is drawn."""
         return self.facts.settings.plan.seed
+
+    def image_size(self, row: Row) -> tuple[int, int]:
+        """(height, width) of the images that the row's network was trained on."""
+        searched = self.data.image.height, self.data.image.width
+        return (row.stage == "training" and self.train_size) or searched
 
     @property
     def majority(self) -> float:

@@ -29,9 +29,9 @@ FILES = {
 }  # fmt: skip
 
 
-def onnx_accuracy(path):
+def onnx_accuracy(path, size=(8, 8)):
     """Of the ONNX file on digits' test part, in percent."""
-    test = load(DataSettings()).test
+    test = load(DataSettings(image_size=size)).test
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     images = test.images.transpose(0, 3, 1, 2).astype(np.float32) / 255
     logits = session.run(None, {"images": images})[0]
@@ -42,10 +42,10 @@ def is_finished(out):
     """Everything is there, and says the same."""
     assert {path.name for path in out.iterdir() if path.name[0] != "."} >= FILES
     assert not (out / "work").exists()
-    metrics = json.loads((out / "metrics.json").read_text())
-    assert onnx_accuracy(out / "model.onnx") == pytest.approx(metrics["test_accuracy"])
+    metrics, journal = json.loads((out / "metrics.json").read_text()), read(out)
+    size = journal.image_size(journal.rows[journal.kept])
+    assert onnx_accuracy(out / "model.onnx", size) == pytest.approx(metrics["test_accuracy"])
     assert metrics["test_accuracy"] > 80
-    journal = read(out)
     assert tuple(journal.took) == STAGES
     assert journal.rows[journal.kept].accuracy == metrics["validation_accuracy"]
     assert "tell nothing" in journal.proof or "are needed" in journal.proof
@@ -91,10 +91,11 @@ def test_killed_in_each_stage_it_goes_on(tmp_path):
 
 
 def test_three_lines_without_a_main_guard_end_in_time(tmp_path):
+    """Also where the final training sees larger images than the search."""
     script = tmp_path / "script.py"
     script.write_text(
         "import blockqnn\n"
-        f"model = blockqnn.auto('digits', budget={BUDGET}, out='mine')\n"
+        f"model = blockqnn.auto('digits', budget={BUDGET}, out='mine', train_image_size=16)\n"
         "print(model.metrics['test_accuracy'])\n"
     )
     begin = time.monotonic()
@@ -105,5 +106,13 @@ def test_three_lines_without_a_main_guard_end_in_time(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     is_finished(tmp_path / "mine")
-    assert float(done.stdout) == pytest.approx(onnx_accuracy(tmp_path / "mine" / "model.onnx"))
+    metrics, journal = (
+        json.loads((tmp_path / "mine" / "metrics.json").read_text()),
+        read(tmp_path / "mine"),
+    )
+    assert float(done.stdout) == metrics["test_accuracy"]
+    (large,) = (row for row in journal.rows if row.stage == "training")
+    small = next(row for row in journal.rows if (row.name, row.choice) == (large.name, large.choice))
+    assert large.flops > 3 * small.flops
+    assert large.params == small.params
     assert seconds < BUDGET + 3

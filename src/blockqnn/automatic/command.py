@@ -12,6 +12,7 @@ from blockqnn import journal
 from blockqnn.automatic import keep, shares
 from blockqnn.automatic.baselines import first_recipe, run_baselines
 from blockqnn.automatic.finish import model_of, train_final
+from blockqnn.automatic.larger import LARGE, LARGE_SIDE, checked, enlarged, final_images
 from blockqnn.automatic.proof import prove
 from blockqnn.automatic.race import Races, told
 from blockqnn.automatic.recipe_choice import choose_recipe
@@ -27,8 +28,7 @@ from blockqnn.evaluation.final import read_test
 from blockqnn.export import directory as trained
 from blockqnn.export.model import Model
 from blockqnn.export.place import refuse_unless_new
-from blockqnn.journal import Journal
-from blockqnn.network.plan import Skeleton
+from blockqnn.journal import Journal, Row
 from blockqnn.pages.page import page
 from blockqnn.place import replace_file
 from blockqnn.plugins import NOTHING
@@ -42,15 +42,13 @@ from blockqnn.training.described import tested
 from blockqnn.training.pictures import drawn
 from blockqnn.version import VERSION
 
-_LARGE_SIDE = 64  # pixels; above it the stem halves the image twice before the first block
-_LARGE = Skeleton(("conv", "pool", "conv", "pool"), (16, 32, 64, 128), (1, 1, 1, 1))
-
 
 def auto(
     out: Path,
     budget: float | None,
     changes: Mapping[str, Any],
     *,
+    train_size: tuple[int, int] | None,
     command: str,
     begun: float,
     say: Callable[[str], None],
@@ -59,8 +57,9 @@ def auto(
 ) -> Model:
     """From images to a tested model in `out`, in `budget` seconds; or goes on with what is there.
 
-    `changes` are settings as of a search; `command` is what goes on with it; `begun` is the moment of
-    the monotonic clock from which this session's time counts. Raises InputError for wrong use,
+    `changes` are settings as of a search; `train_size` is that of the final training's images, None
+    for the search's; `command` is what goes on with it; `begun` is the moment of the monotonic clock
+    from which this session's time counts. Raises InputError for wrong use,
     RuntimeError when no network learned.
     """
     plan = changes.get("plan", {})
@@ -73,7 +72,10 @@ def auto(
         refuse_unless_new(out, directory=True)
     if budget is not None and budget < shares.SHORTEST:
         raise InputError(f"budget {budget:g} s: at least {shares.SHORTEST:g} s")
-    started = _reopened(out, budget, changes) if there else _new(budget or 0.0, changes, command)
+    if there:
+        started = _reopened(out, budget, changes, train_size)
+    else:
+        started = _new(budget or 0.0, changes, train_size, command)
     out.mkdir(parents=True, exist_ok=True)
     lock = FileLock(out / ".lock")
     try:
@@ -83,18 +85,27 @@ def auto(
         raise InputError(f"out {out}: another process is at work in it") from None
 
 
-def _new(budget: float, changes: Mapping[str, Any], command: str) -> tuple[Journal, Dataset]:
+def _new(
+    budget: float, changes: Mapping[str, Any], train_size: tuple[int, int] | None, command: str
+) -> tuple[Journal, Dataset]:
     """What a new directory begins with; nothing is written."""
     facts, _ = new_facts(None, changes)
-    if "skeleton" not in changes and max(facts.data.image[1:]) > _LARGE_SIDE:
-        facts, _ = new_facts(None, {**changes, "skeleton": _LARGE})
+    if "skeleton" not in changes and max(facts.data.image[1:]) > LARGE_SIDE:
+        facts, _ = new_facts(None, {**changes, "skeleton": LARGE})
     found = Journal(
-        version=VERSION, facts=facts, command=command, budget=budget, ends=shares.ends(budget)
+        version=VERSION,
+        facts=facts,
+        train_size=checked(train_size, facts.data.image),
+        command=command,
+        budget=budget,
+        ends=shares.ends(budget),
     )
     return found, load(facts.settings.data)
 
 
-def _reopened(out: Path, budget: float | None, changes: Mapping[str, Any]) -> tuple[Journal, Dataset]:
+def _reopened(
+    out: Path, budget: float | None, changes: Mapping[str, Any], train_size: tuple[int, int] | None
+) -> tuple[Journal, Dataset]:
     """What the directory holds; InputError where the data or the settings differ."""
     found = journal.read(out)
     old = found.facts.settings
@@ -109,6 +120,12 @@ def _reopened(out: Path, budget: float | None, changes: Mapping[str, Any]) -> tu
         raise InputError(
             f"out {out}: was begun with a budget of {duration(found.budget)}, not {duration(budget)};"
             " name another directory, or the same budget to go on"
+        )
+    if train_size is not None and checked(train_size, found.data.image) != found.train_size:
+        sides = "x".join(map(str, found.train_size or found.data.image[1:]))
+        raise InputError(
+            f"out {out}: was begun with a final training at {sides} pixels, not"
+            f" {'x'.join(map(str, train_size))}; leave it out to go on"
         )
     dataset = load(new.data)
     if dataset.digest != found.facts.data.digest:
@@ -174,10 +191,11 @@ def _run(
         races.close()
         if not session.done("training"):
             chosen = winner(session, races.workers)
-            session.stage("training", f"{chosen.name} {chosen.choice}".strip())
+            session.stage("training", _training_told(session, chosen))
+            images = final_images(session.journal, dataset)
             line = TrainingLine(1) if live else None
             try:
-                row = train_final(session, chosen, dataset, line)
+                row = train_final(session, chosen, images, line)
             finally:
                 if line:
                     line.close()
@@ -187,6 +205,14 @@ def _run(
     finally:
         races.close()
     return _test(session, dataset)
+
+
+def _training_told(session: Session, chosen: Row) -> str:
+    words = f"{chosen.name} {chosen.choice}".strip()
+    if session.journal.train_size is None:
+        return words
+    sides = "x".join(map(str, session.journal.train_size))
+    return f"{words}, on images of {sides}: {enlarged(chosen, session.journal).params:,} parameters"
 
 
 def _introduce(session: Session) -> None:
@@ -235,6 +261,8 @@ def _test(session: Session, dataset: Dataset) -> Model:
     """Reads the test part once, for the best network, and writes all."""
     session.stage("test", "the test part, once")
     best = session.best(session.journal.rows) or winner(session, 1)
+    if best.stage == "training":
+        dataset = final_images(session.journal, dataset)
     model = model_of(session, best, dataset)
     metric = best.recipe.metric
     read = read_test(model.network, dataset, metric, "cpu")

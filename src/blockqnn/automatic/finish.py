@@ -5,6 +5,7 @@ import time
 from blockqnn.automatic import job
 from blockqnn.automatic.baselines import ENDLESS
 from blockqnn.automatic.job import Left
+from blockqnn.automatic.larger import enlarged
 from blockqnn.automatic.session import Session
 from blockqnn.data.dataset import Dataset
 from blockqnn.evaluation.checkpoint import Checkpoint
@@ -27,14 +28,16 @@ _LOOKS = 20  # at the validation part
 def train_final(session: Session, chosen: Row, dataset: Dataset, line: TrainingLine | None) -> Row:
     """Trains the chosen network until its stage is to end; its row.
 
-    A training that was cut off goes on from its checkpoint.
+    `dataset` has the images of the final training, which may be larger. A training that was cut off
+    goes on from its checkpoint.
     """
     begun = time.monotonic()
     deadline = begun + session.until("training")
     device, recipe, seed = session.journal.device, chosen.recipe, session.journal.seed
     assert chosen.code is not None
-    plan = plan_network(parse(chosen.code), chosen.skeleton, dataset.image, len(dataset.classes))
-    what = (chosen.code, chosen.skeleton, recipe.model_dump_json(), dataset.digest, seed)
+    final = enlarged(chosen, session.journal)
+    plan = plan_network(parse(chosen.code), final.skeleton, dataset.image, len(dataset.classes))
+    what = (chosen.code, final.skeleton, recipe.model_dump_json(), dataset.digest, seed)
     session.work.mkdir(exist_ok=True)
     training = on_device(dataset.train, dataset, device)
     if device == "cpu":
@@ -49,14 +52,14 @@ def train_final(session: Session, chosen: Row, dataset: Dataset, line: TrainingL
         chance=-1.0,
         seed=seed,
         # the validation part is measured once more at the end
-        deadline=deadline - 1.2 * session.left(chosen).over,
+        deadline=deadline - 1.2 * session.left(chosen).over * final.flops / chosen.flops,
         looks=_LOOKS,
         report=line.step if line else lambda _step, _progress: None,
         looked=lambda point: line.look(point.loss, point.accuracy) if line else None,
         checkpoint=Checkpoint(session.work / "training.pt", repr(what)),
     )
     seconds = time.monotonic() - begun
-    row = chosen.model_copy(
+    row = final.model_copy(
         update={
             "stage": "training",
             "round": 0,

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from blockqnn.automatic.baselines import KNOWN, epoch_seconds
+from blockqnn.automatic.larger import enlarged
 from blockqnn.automatic.race import Entry, Races
 from blockqnn.automatic.recipe_choice import standard_error
 from blockqnn.automatic.session import Session
@@ -51,8 +52,8 @@ def winner(session: Session, workers: int) -> Row:
 
     A round's jobs are far shorter than the final training, so they favour what learns fast, a small
     network. Therefore they choose the block alone; its size is the largest in which the final
-    training will show each image often enough, by the epochs that the round's jobs made. Raises
-    RuntimeError where nothing learned.
+    training will show each image often enough, by the epochs that the round's jobs made and what an
+    image costs there. Raises RuntimeError where nothing learned.
     """
     stage, rows = session.rows("selection"), session.journal.rows
     last = [row for row in stage if row.round == max(r.round for r in stage)]
@@ -64,10 +65,15 @@ def winner(session: Session, workers: int) -> Row:
         found = known
     ends = session.journal.ends
     seconds = (ends["training"] - ends.get("proof", ends["selection"])) * workers**_GAIN
-    enough = [
-        row for row in last if row.name == found.name and row.epochs / row.seconds * seconds >= _PASSES
-    ]
+    same = [row for row in last if row.name == found.name]
+    enough = [row for row in same if _passes(row, session, seconds) >= _PASSES]
     return max(enough, key=lambda row: row.params, default=found)
+
+
+def _passes(row: Row, session: Session, seconds: float) -> float:
+    """Epochs that the final training of the row's network will make in so many seconds."""
+    slower = enlarged(row, session.journal).flops / row.flops
+    return row.epochs / row.seconds * seconds / slower
 
 
 def _known(rows: Sequence[Row]) -> list[Row]:

@@ -35,7 +35,11 @@ def session(*rows, budget=1000.0):
     """A session whose final training has about 390 seconds."""
     return SimpleNamespace(
         journal=SimpleNamespace(
-            rows=rows, ends=ends(budget), budget=budget, data=SimpleNamespace(sizes=(4000, 800, 1000))
+            rows=rows,
+            ends=ends(budget),
+            budget=budget,
+            data=SimpleNamespace(sizes=(4000, 800, 1000)),
+            train_size=None,
         ),
         rows=lambda stage: [r for r in rows if r.stage == stage],
         best=best_of,

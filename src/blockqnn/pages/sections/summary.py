@@ -89,7 +89,12 @@ def _outcome(findings: Findings) -> str:
     if not findings.done("training"):
         text = f"The model in this directory, the best so far, is {name}, {origin}."
     elif chosen.stage == "training":
-        text = f"The model in this directory is {name}, {origin}, chosen and then trained longest."
+        where = ""
+        if findings.journal.train_size:
+            where = f", on images of {' x '.join(map(str, findings.journal.train_size))} pixels"
+        text = (
+            f"The model in this directory is {name}, {origin}, chosen and then trained longest{where}."
+        )
     else:
         text = (
             f"The model in this directory is {name}, {origin}, as it was trained in the stage"

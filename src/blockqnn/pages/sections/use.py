@@ -30,10 +30,11 @@ def data(findings: Findings) -> str:
 
 def use(findings: Findings) -> str:
     """Three lines of Python, and the other forms that lie in the directory."""
-    directory, image = findings.directory, findings.journal.data.image
+    directory, journal = findings.directory, findings.journal
     if findings.chosen is None or not (directory / "config.json").exists():
         return section("use", "Use the model", [paragraph(NOT_YET, "muted")])
-    shape = f"(N, {image.channels}, {image.height}, {image.width})"
+    height, width = journal.image_size(findings.chosen)
+    shape = f"(N, {journal.data.image.channels}, {height}, {width})"
     program = (
         "import blockqnn\n"
         f"model = blockqnn.load({str(directory)!r})\n"
