@@ -1,11 +1,12 @@
-"""A block found on CIFAR images in the ImageNet skeleton on photographs, beside a hand-made ResNet.
+"""Blocks found on CIFAR images in the ImageNet skeleton on photographs, beside a hand-made ResNet.
 
     PYTHONPATH=src python benchmarks/photos.py PHOTOS --runs DIR [--seeds 3] [--epochs 40]
 
-PHOTOS has class folders in train and val or test. Both are trained by the recipe paper-imagenet
+PHOTOS has class folders in train and val or test. All are trained by the recipe paper-imagenet
 (random-resized crops, flips, drops at a third and two thirds) with fewer epochs and batches of 32, at
-128 pixels; the ResNet of the same skeleton (stem, four stages of the exemplar's blocks) has widths for
-the same number of parameters.
+128 pixels. One block was found on CIFAR-100 by Q-learning, one on CIFAR-10 by the predictor; the latter
+and the ResNet of the same skeleton (stem, four stages of the exemplar's blocks) have widths for as many
+parameters as the first.
 Each model reads the test part once. Started again with the same DIR it goes on; rows are written to
 results/photos.jsonl.
 """
@@ -20,21 +21,22 @@ from typing import Any
 import numpy as np
 
 import blockqnn
+import dense_tasks
 from blockqnn.network.plan import SKELETONS, Image, plan_network
 from blockqnn.space.code import parse
 from blockqnn.space.zoo import ZOO
 
 ROWS = Path(__file__).resolve().parents[1] / "results" / "photos.jsonl"
-FOUND = (  # on CIFAR-100: docs/zoo.md
-    "(1,1,3,0,0) (2,1,1,0,0) (3,2,3,1,0) (4,3,3,1,0) (5,4,0,3,0) (6,3,1,5,0) (7,5,0,0,3) (8,1,1,0,0)"
-    " (9,1,3,6,0) (10,5,0,0,9) (11,6,0,0,1) (12,6,0,1,8)"
-)
-BLOCKS = {"found": parse(FOUND), "resnet": ZOO["resnet-like"]}
+BLOCKS = {
+    "found": parse(dense_tasks.BLOCKS["found"]),
+    "predictor's": parse(dense_tasks.BLOCKS["predictor's"]),
+    "resnet": ZOO["resnet-like"],
+}
 WIDTHS, SIDE = (8, 16, 32, 64), 128
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="A found block and a ResNet on photographs.")
+    parser = argparse.ArgumentParser(description="Found blocks and a ResNet on photographs.")
     parser.add_argument("photos", type=Path)
     parser.add_argument("--runs", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=3)
@@ -48,7 +50,7 @@ def main() -> None:
 
 
 def widths_of(name: str, classes: int) -> tuple[int, ...]:
-    """WIDTHS for the found block; for the ResNet those of as many parameters."""
+    """WIDTHS for the found block; for another those of as many parameters."""
     if name == "found":
         return WIDTHS
     aim = parameters("found", WIDTHS, classes)
