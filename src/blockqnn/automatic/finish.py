@@ -9,10 +9,10 @@ from blockqnn.automatic.larger import enlarged
 from blockqnn.automatic.session import Session
 from blockqnn.data.dataset import Dataset
 from blockqnn.evaluation.checkpoint import Checkpoint
-from blockqnn.evaluation.device import use_all_cores
-from blockqnn.evaluation.images import on_device
+from blockqnn.evaluation.device import decoding_processes, use_all_cores
 from blockqnn.evaluation.length import batches_per_epoch
 from blockqnn.evaluation.restarts import train_with_restarts
+from blockqnn.evaluation.streamed import placed
 from blockqnn.export.model import Model
 from blockqnn.journal import Point, Row
 from blockqnn.network.model import restored
@@ -39,7 +39,10 @@ def train_final(session: Session, chosen: Row, dataset: Dataset, line: TrainingL
     plan = plan_network(parse(chosen.code), final.skeleton, dataset.image, len(dataset.classes))
     what = (chosen.code, final.skeleton, recipe.model_dump_json(), dataset.digest, seed)
     session.work.mkdir(exist_ok=True)
-    training = on_device(dataset.train, dataset, device)
+    training, validation = (
+        placed(part, dataset, device, decoding_processes(device))
+        for part in (dataset.train, dataset.validation)
+    )
     if device == "cpu":
         use_all_cores(plan.flops * recipe.batch)
     if line:
@@ -47,7 +50,7 @@ def train_final(session: Session, chosen: Row, dataset: Dataset, line: TrainingL
     trained = train_with_restarts(
         plan,
         training,
-        on_device(dataset.validation, dataset, device),
+        validation,
         recipe,
         chance=-1.0,
         seed=seed,
