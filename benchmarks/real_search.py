@@ -117,10 +117,10 @@ def print_table(rows: list[dict[str, Any]]) -> None:
             print(f"  {name:12} {fmean(of):7.2f} +- {stdev(of):5.2f}")
         for one in ("q-learning", "predictor"):
             for other in ("random", "evolution"):
-                print(f"  {one} - {other}: {_difference(values[one], values[other])}")
+                print(f"  {one} - {other}: {difference(values[one], values[other])}")
 
 
-def _difference(one: list[float], other: list[float]) -> str:
+def difference(one: list[float], other: list[float]) -> str:
     """The mean of the paired differences, its interval, the p-value of the t-test, the effect size."""
     pairs = [a - b for a, b in zip(one, other, strict=True)]
     mean, deviation, count = fmean(pairs), stdev(pairs), len(pairs)
