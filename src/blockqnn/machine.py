@@ -1,7 +1,10 @@
 """The machine: its processor's cores and its main memory."""
 
 import os
+import platform
 from pathlib import Path
+
+_SHORT_NUMBERS = ("avx512_bf16", "amx_bf16")  # where libraries compute bfloat16 in other ways
 
 
 def usable_cores() -> int:
@@ -9,6 +12,18 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def processor() -> str:
+    """Its name, and in which ways it computes with bfloat16 where the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    told = {line.partition(":")[0].strip(): line.partition(":")[2].strip() for line in lines}
+    ways = [name for name in _SHORT_NUMBERS if name in told.get("flags", "").split()]
+    name = told.get("model name") or platform.processor() or platform.machine()
+    return f"{name} with {', '.join(ways)}" if ways else name
 
 
 def free_memory() -> int | None:

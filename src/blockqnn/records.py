@@ -101,7 +101,7 @@ class Observation(Record):
     seconds: float = 0.0
     worker: str = ""
     attempts: int = 1
-    fingerprint: str = ""  # instruction set or device, torch, threads
+    fingerprint: str = ""  # instruction set or device, torch, threads, processor
     source: str = ""  # the other run that the measurement was taken from
 
 

@@ -54,7 +54,7 @@ def test_what_trains_guides_and_judges_is_apart_and_has_all_classes():
 def test_rows_are_what_the_training_gives_again(tmp_path, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # else it would stay so for other tests
     quick = sorted(own_table.rows(), key=lambda row: row["seconds"])[100:103]
-    if any(row["fingerprint"] != fingerprint("cpu") for row in quick):
+    if not all(fingerprint("cpu").startswith(row["fingerprint"]) for row in quick):
         pytest.skip(f"measured on {quick[0]['fingerprint']}: another machine rounds differently")
     measured = own_table.Measured(tmp_path / "rows")
     for row in quick:

@@ -1,13 +1,12 @@
 """Processor, memory and GPUs, as torch sees them."""
 
-import platform
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from blockqnn.doctor.finding import Finding
-from blockqnn.machine import free_memory, usable_cores
+from blockqnn.machine import free_memory, processor, usable_cores
 
 _WORKER = 500_000_000  # bytes that a worker takes with torch and a small network
 _DRIVER = Path("/proc/driver/nvidia/version")
@@ -39,7 +38,7 @@ class Devices:
 
 def measured() -> Devices:
     """What is here. torch is imported."""
-    known = (_processor(), usable_cores(), free_memory())
+    known = (processor(), usable_cores(), free_memory())
     driver = _DRIVER.exists()
     try:
         import torch
@@ -112,12 +111,3 @@ def _memory(devices: Devices) -> Iterator[Finding]:
         yield Finding("memory", "note", text, f"search with --workers {fit}")
     else:
         yield Finding("memory", "ok", text)
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())

@@ -5,7 +5,7 @@ import os
 import torch
 
 from blockqnn.errors import InputError
-from blockqnn.machine import held_memory, usable_cores
+from blockqnn.machine import held_memory, processor, usable_cores
 
 _SHARED = 1e9  # FLOPs of a step from which threads do not wait for each other most of the time
 
@@ -26,13 +26,14 @@ def resolve_device(name: str) -> str:
 
 
 def fingerprint(device: str) -> str:
-    """What the last bits of a measurement may depend on: hardware kind, torch, threads."""
+    """What the last bits of a measurement may depend on: hardware kind, torch, threads, processor."""
     if device == "cuda":
         major, minor = torch.cuda.get_device_capability()
         kind = f"{torch.cuda.get_device_name()} sm_{major}{minor}"
     else:
         kind = torch.backends.cpu.get_cpu_capability() if device == "cpu" else device
-    return f"{kind}; torch {torch.__version__}; {torch.get_num_threads()} thread"
+    told = f"{kind}; torch {torch.__version__}; {torch.get_num_threads()} thread"
+    return f"{told}; {processor()}" if device == "cpu" else told
 
 
 def use_one_thread() -> None:
