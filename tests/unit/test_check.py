@@ -18,7 +18,9 @@ from blockqnn.runtime.file.schema import checksum, write
 from blockqnn.runtime.store import CONFIG, DATABASE, LOCK, Store
 from damage import fill, old, put, refused, seen, values
 
-COMMITTED = sorted((Path(__file__).parents[2] / "results").glob("*/run.sqlite3"))
+RESULTS = Path(__file__).parents[2] / "results"
+OLD = sorted(RESULTS.glob("cifar100*/run.sqlite3"))  # of format 1
+NEW = sorted({*RESULTS.glob("**/run.sqlite3")} - {*OLD})
 
 
 @pytest.fixture
@@ -191,7 +193,16 @@ def test_what_cannot_be_rebuilt(run, tmp_path):
 # Format 1
 
 
-@pytest.mark.parametrize("path", COMMITTED, ids=lambda path: path.parent.name)
+@pytest.mark.parametrize("path", NEW, ids=lambda path: path.parent.name)
+def test_committed_runs_of_today_are_sound(path):
+    before, names = path.read_bytes(), {p.name for p in path.parent.iterdir()}
+    found = check(path.parent)
+    assert (found.form, found.damages) == (2, ())
+    assert path.read_bytes() == before
+    assert {p.name for p in path.parent.iterdir()} == names
+
+
+@pytest.mark.parametrize("path", OLD, ids=lambda path: path.parent.name)
 def test_committed_runs_are_read_and_left_as_they_are(path, tmp_path):
     before = sha256(path.read_bytes()).hexdigest()
     names = {p.name for p in path.parent.iterdir()}
