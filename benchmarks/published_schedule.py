@@ -8,7 +8,7 @@ has the preset's agent and reward, `unshaped` the same without the shaped reward
 has the default agent, which keeps its own epsilon, and reward. Images of 8x8, skeleton small with
 filters 8/16, blocks of at most 12 layers, 40 steps of 64 images: tenths of a second are what the
 paper's 12 minutes are here. It stops after so many hours and goes on in DIR/paper or DIR/default; when
-it stops, the run is copied to results/schedule-NAME, where `blockqnn figure 8` and `report` read it.
+it stops, the run is copied to results/evidence/schedule-NAME, where `blockqnn figure 8` and `report` read it.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from blockqnn.config import PRESETS
 from blockqnn.network.plan import Skeleton
 from blockqnn.report.rows import read
 
-RESULTS = Path(__file__).resolve().parents[1] / "results"
+RESULTS = Path(__file__).resolve().parents[1] / "results" / "evidence"
 ITERATIONS, SIZE = 178, 64
 COMMON: dict[str, Any] = {
     "skeleton": Skeleton(("conv",), (8, 16), (1, 1)),

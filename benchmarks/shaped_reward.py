@@ -5,8 +5,8 @@
 As in the paper's figure the first 11 iterations are at random and common to both: they are searched
 once and forked. Then 18 iterations with the reward of eq. 6 for every step (`shaped`) and none before
 last one (`unshaped`), epsilon falling from 0.9 to 0.1 in nine equal levels. Agent, reward, skeleton and
-recipe are those of published_schedule.py, with iterations of 32. Runs lie in results/shaped-reward;
-started again it goes on. `blockqnn figure 5 results/shaped-reward/*shaped*` draws them. Prints, paired
+recipe are those of published_schedule.py, with iterations of 32. Runs lie in results/evidence/shaped-reward;
+started again it goes on. `blockqnn figure 5 results/evidence/shaped-reward/*shaped*` draws them. Prints, paired
 over the seeds, the difference of the last three iterations' mean accuracy, reward and length.
 """
 
@@ -22,7 +22,7 @@ from blockqnn.report.rows import read
 from published_schedule import AGENTS, COMMON
 from real_search import difference
 
-RUNS = Path(__file__).resolve().parents[1] / "results" / "shaped-reward"
+RUNS = Path(__file__).resolve().parents[1] / "results" / "evidence" / "shaped-reward"
 SIZE, RANDOM, LAST = 32, 11, 3
 LEVELS = tuple((level / 10, 2) for level in range(9, 0, -1))
 ITERATIONS = RANDOM + sum(count for _, count in LEVELS)
