@@ -8,7 +8,8 @@ has the preset's agent and reward, `unshaped` the same without the shaped reward
 has the default agent, which keeps its own epsilon, and reward. Images of 8x8, skeleton small with
 filters 8/16, blocks of at most 12 layers, 40 steps of 64 images: tenths of a second are what the
 paper's 12 minutes are here. It stops after so many hours and goes on in DIR/paper or DIR/default; when
-it stops, the run is copied to results/evidence/schedule-NAME, where `blockqnn figure 8` and `report` read it.
+it stops, the run is copied to results/evidence/schedule-NAME, where `blockqnn figure 8` and `report`
+read it.
 """
 
 import argparse

@@ -4,9 +4,9 @@
 
 As in the paper's figure the first 11 iterations are at random and common to both: they are searched
 once and forked. Then 18 iterations with the reward of eq. 6 for every step (`shaped`) and none before
-last one (`unshaped`), epsilon falling from 0.9 to 0.1 in nine equal levels. Agent, reward, skeleton and
-recipe are those of published_schedule.py, with iterations of 32. Runs lie in results/evidence/shaped-reward;
-started again it goes on. `blockqnn figure 5 results/evidence/shaped-reward/*shaped*` draws them. Prints, paired
+the last one (`unshaped`), epsilon falling from 0.9 to 0.1 in nine equal levels. Agent, reward, skeleton
+and recipe are those of published_schedule.py, with iterations of 32. Runs lie in
+results/evidence/shaped-reward; started again it goes on. `blockqnn figure 5` draws them. Prints, paired
 over the seeds, the difference of the last three iterations' mean accuracy, reward and length.
 """
 
