@@ -12,9 +12,10 @@ from blockqnn.automatic.selection import winner
 from blockqnn.automatic.shares import ends
 from blockqnn.config import RECIPES, resolve
 from blockqnn.data.dataset import load
-from blockqnn.journal import Row, best_of
+from blockqnn.journal import Row, best_of, write
 from blockqnn.network.plan import SKELETONS, Image, Skeleton, plan_network
 from blockqnn.space.zoo import ZOO
+from journeys import journal as begun
 
 SEARCHED = Image(3, 32, 32)
 BLOCK = ZOO["block-qnn-s"]
@@ -128,3 +129,10 @@ def test_the_command_refuses_a_smaller_size_and_leaves_nothing(tmp_path):
     with pytest.raises(InputError, match="train-image-size 'big'"):
         blockqnn.auto("digits", budget="2m", out=out, train_image_size="big")
     assert not out.exists()
+
+
+@pytest.mark.parametrize(("size", "told"), [((64, 64), "64x64"), (None, "32x32")])
+def test_a_directory_goes_on_with_the_size_that_it_was_begun_with(tmp_path, size, told):
+    write(begun(until=2, train_size=size, source="digits"), tmp_path)
+    with pytest.raises(InputError, match=f"begun with a final training at {told} pixels, not 96x96"):
+        blockqnn.auto(out=tmp_path, train_image_size=96)

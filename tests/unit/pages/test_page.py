@@ -363,6 +363,17 @@ def test_another_metric_is_called_by_its_name(made):
     assert "standard error" not in shown.words
 
 
+def test_a_model_of_larger_images_says_their_size(made, run):
+    shown = made(journal(rows=all_rows(run), train_size=(128, 96)), metrics())
+    assert "then trained longest, on images of 128 x 96 pixels." in shown.words
+    assert "float32 (N, 3, 128, 96)" in shown.told("use")
+
+
+def test_a_model_of_an_earlier_stage_has_the_size_of_the_search(made, run):
+    shown = made(journal(kept=0, rows=all_rows(run), train_size=(128, 96)), metrics())
+    assert "float32 (N, 3, 32, 32)" in shown.told("use")
+
+
 def test_several_seeds_are_told(made):
     readings = [{"seed": s, "test_accuracy": 87.0 + s} for s in range(3)]
     changes = {"test_readings": readings, "test_accuracy_mean": 88.0, "test_accuracy_deviation": 1.0}
