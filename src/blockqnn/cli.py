@@ -1,5 +1,6 @@
 """The command line: reads options, calls the Python interface, prints."""
 
+import atexit
 import errno
 import json
 import os
@@ -8,7 +9,7 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -871,13 +872,20 @@ def _stop(*_: object) -> NoReturn:
     os._exit(130)
 
 
+def _on_signals(answer: Callable[..., object] | signal.Handlers) -> None:
+    """How this process answers a user, a system or a closed terminal that wants it ended."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), answer)
+
+
 def main() -> None:
     """The program: exit status 0 done, 2 wrong use, 1 anything else, 130 interrupted."""
     # threads that spin while they wait lose several times their speed beside other programs
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), _stop)
+    _on_signals(_stop)
+    # Python gives signals back to the system on its last steps: one more would change the exit status
+    atexit.register(_on_signals, signal.SIG_IGN)
     try:
         _run(sys.argv[1:])
     except TyperException as error:

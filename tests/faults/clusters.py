@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from importlib.util import find_spec
+from tempfile import TemporaryFile
 
 import pytest
 
@@ -22,15 +23,15 @@ needs_ray = pytest.mark.skipif(
 class RayNodes:
     """A cluster; see faults.ray_nodes for what it can be told."""
 
-    def __init__(self, process):
-        self._process = process
+    def __init__(self, process, said):
+        self._process, self._said = process, said
         self.address = ""
 
     def tell(self, order):
         self._process.stdin.write(f"{order}\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline().strip()
-        assert answer, "the cluster is gone"
+        assert answer, f"the cluster is gone:\n{self._said.seek(0) or self._said.read()[-4000:]}"
         if order.startswith("add"):
             self.address = answer
 
@@ -42,10 +43,13 @@ def cluster(*orders: str, mode: str = "token") -> Iterator[RayNodes]:
     environment = {**os.environ, "PYTHONPATH": path, "RAY_AUTH_MODE": mode}
     command = [sys.executable, "-m", "faults.ray_nodes"]
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        command, env=environment, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
-    ) as process:
-        nodes = RayNodes(process)
+    with (
+        TemporaryFile("w+") as said,
+        subprocess.Popen(
+            command, env=environment, stdin=pipe, stdout=pipe, stderr=said, text=True
+        ) as process,
+    ):
+        nodes = RayNodes(process, said)
         for order in orders:
             nodes.tell(order)
         yield nodes

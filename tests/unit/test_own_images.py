@@ -12,7 +12,7 @@ import blockqnn
 from blockqnn.config import merged
 from blockqnn.network.plan import Skeleton
 from blockqnn.report.rows import read
-from pictures import write_csv
+from pictures import pictures, write_csv, write_folder
 
 pytestmark = pytest.mark.slow
 SETTINGS = {
@@ -88,10 +88,12 @@ def test_photographs_of_mixed_sizes_from_the_folder_alone(tmp_path, shared_data,
     assert blockqnn.search(run=tmp_path / "run", trials=9).status()["trials"]["finished"] == 9
 
 
-def test_a_model_is_trained_at_the_size_of_its_run(tmp_path, shared_data):
-    folder = tmp_path / "cifar"
-    unpacked(shared_data, folder, "--folder")
-    longer = {"recipe": {"steps": 80, "learning_rate": 0.01, "restart_after": 80}, "plan": {"trials": 2}}
+def test_a_model_is_trained_at_the_size_of_its_run(tmp_path):
+    folder = write_folder(tmp_path / "photos", *pictures(300))
+    longer = {
+        "recipe": {"steps": 80, "learning_rate": 0.01, "restart_after": 80},
+        "plan": {"trials": 2},
+    }
     settings = merged(SETTINGS, longer)
     run = blockqnn.search(folder, run=tmp_path / "run", preset="small", settings=settings, image_size=16)
     assert run.best()
