@@ -51,6 +51,7 @@ def view_of(run: RunFacts, fold: Fold | None = None) -> RunView:
         facts=run,
         plans=((0, run.settings.plan),),
         shares=(),
+        epsilons=(),
         spent=0.0,
         fold=fold,
         rewards=tuple(outcome and problem.reward(trial, outcome) for trial, outcome in outcomes),

@@ -43,7 +43,9 @@ def fork_run(
     results = [r for trial in taken if trial.repeat_of is None and (r := _result(view, facts, trial))]
     iterations = taken[-1].iteration + 1 if taken else 0
     opened = begin_run(facts, directory)
-    events: list[Event] = [("fork", {"run": str(source.absolute()), "trials": len(taken)})]
+    epsilons = [view.epsilon(iteration) for iteration in range(iterations)]
+    body = {"run": str(source.absolute()), "trials": len(taken), "epsilons": epsilons}
+    events: list[Event] = [("fork", body)]
     events += [(SHARE, view.share(iteration)) for iteration in range(iterations)]
     try:
         opened.store.add(taken, results, events)

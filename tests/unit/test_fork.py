@@ -89,6 +89,20 @@ def test_a_longer_plan_leaves_the_epsilons_of_the_past(finished, tmp_path):
     assert len({r.epsilon for r in old.by_iteration(9)}) > 1
 
 
+def test_another_schedule_leaves_the_epsilons_of_the_past(finished, tmp_path):
+    other = {"agent": {"epsilon": ((0.7, 1), (0.2, 1))}, "plan": {"trials": 24}}
+    blockqnn.fork(finished.path, tmp_path / "new", settings=other)
+    agent = {"agent": {"epsilon": ((0.5, 1),)}}
+    again = blockqnn.fork(tmp_path / "new", tmp_path / "again", settings=agent)
+    old, new = read(finished.path), read(tmp_path / "new")
+    past = [r.epsilon for r in old.by_iteration(9)]
+    assert 0.7 not in past
+    for view in (new, read(again.path)):
+        assert [r.epsilon for r in view.by_iteration(9)] == past
+    on = read(blockqnn.search(run=tmp_path / "new").path)
+    assert [r.epsilon for r in on.by_iteration(9)][len(past) :] == [0.2] * 3
+
+
 def test_a_fork_into_a_budget_keeps_the_epsilons_of_its_past(finished, tmp_path):
     forked = blockqnn.fork(finished.path, tmp_path / "new", settings={"plan": {"budget": "1h"}})
     old, new = read(finished.path), read(forked.path)

@@ -10,7 +10,7 @@ from blockqnn.runtime.energy import spent_energy
 from blockqnn.runtime.facts import facts_of, problem_of, strategy_of
 from blockqnn.runtime.file.lock import is_searched
 from blockqnn.runtime.fold import Fold
-from blockqnn.runtime.pace import shares, spent_seconds
+from blockqnn.runtime.pace import shares, spent_seconds, taken_epsilons
 from blockqnn.runtime.store import Store
 
 T = TypeVar("T")
@@ -74,6 +74,7 @@ class Watch:
             facts=self._facts,
             plans=plans_of(self._facts, events),
             shares=tuple(shares(events)),
+            epsilons=taken_epsilons(events),
             spent=spent_seconds(events),
             fold=self._fold,
             rewards=tuple(self._known_rewards()),

@@ -15,7 +15,7 @@ from blockqnn.records import Failure, Latency, Measurement, Trial
 from blockqnn.runtime.energy import spent_energy
 from blockqnn.runtime.facts import RunFacts, facts_of, problem_of, strategy_of
 from blockqnn.runtime.fold import Fold
-from blockqnn.runtime.pace import shares, spent_seconds
+from blockqnn.runtime.pace import shares, spent_seconds, taken_epsilons
 from blockqnn.runtime.search import ALARM, Strategy
 from blockqnn.runtime.store import Store
 from blockqnn.strategy.finalists import finalists
@@ -73,6 +73,7 @@ class RunView:
     facts: RunFacts
     plans: tuple[tuple[int, PlanSettings], ...]  # see plans_of
     shares: tuple[float, ...]  # by iteration, where they were recorded: with a budget, and by a fork
+    epsilons: tuple[float, ...]  # by iteration, of those that a fork took
     spent: float  # seconds of a budget
     fold: Fold
     rewards: tuple[float | None, ...]  # by trial; None: not known yet
@@ -226,13 +227,19 @@ class RunView:
         return IterationRow(
             first=first + 1,
             last=end,
-            epsilon=self.strategy.epsilon(self.share(first)),
+            epsilon=self.epsilon(first),
             accuracy=fmean(accuracies) if accuracies else None,
             reward=fmean(_known(self.rewards[t.number] for t in trials)),
             length=fmean(lengths),
             proposed_length=(sum(lengths) + dropped_layers) / (len(trials) + dropped),
             repeats=fmean(t.repeat_of is not None for t in trials),
         )
+
+    def epsilon(self, iteration: int) -> float:
+        """The epsilon with which the iteration was proposed, in the run that it was taken from too."""
+        if iteration < len(self.epsilons):
+            return self.epsilons[iteration]
+        return self.strategy.epsilon(self.share(iteration))
 
     def share(self, iteration: int) -> float:
         """The share of the plan, as it was then, at which the iteration began."""
@@ -271,6 +278,7 @@ def read(directory: Path) -> RunView:
         facts=facts,
         plans=plans_of(facts, events),
         shares=tuple(shares(events)),
+        epsilons=taken_epsilons(events),
         spent=spent_seconds(events),
         fold=fold,
         rewards=tuple(rewards),

@@ -141,6 +141,11 @@ def shares(events: Sequence[Event]) -> Iterator[float]:
     return (body for kind, body in events if kind == SHARE)
 
 
+def taken_epsilons(events: Sequence[Event]) -> tuple[float, ...]:
+    """Of each iteration that a fork took from another run, the epsilon with which it was proposed."""
+    return next((tuple(body.get("epsilons", ())) for kind, body in events if kind == "fork"), ())
+
+
 def spent_seconds(events: Sequence[Event]) -> float:
     """What a run with a budget has used of it, all sessions together."""
     return max((body for kind, body in events if kind == SPENT), default=0.0)
