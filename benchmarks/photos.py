@@ -7,8 +7,8 @@ PHOTOS has class folders in train and val or test. All are trained by the recipe
 128 pixels. One block was found on CIFAR-100 by Q-learning, one on CIFAR-10 by the predictor; the latter
 and the ResNet of the same skeleton (stem, four stages of the exemplar's blocks) have widths for as many
 parameters as the first.
-Each model reads the test part once. Started again with the same DIR it goes on; rows are written to
-results/photos.jsonl.
+Each model reads the test part once. A finished row goes to results/photos.jsonl; started again with
+the same DIR it goes on.
 """
 
 import argparse
@@ -43,10 +43,23 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=40)
     options = parser.parse_args()
     classes = len([path for path in (options.photos / "train").glob("*") if path.is_dir()])
-    rows = [trained(options, name, widths_of(name, classes)) for name in BLOCKS]
-    with ROWS.open("a") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
-    print_table(rows)
+    known = {asked(row): row for row in rows()}
+    for name in BLOCKS:
+        if (options.photos.name, name, options.epochs, options.seeds) not in known:
+            row = trained(options, name, widths_of(name, classes))
+            with ROWS.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            print(json.dumps(row), flush=True)
+    print_table(rows())
+
+
+def rows() -> list[dict[str, Any]]:
+    return [json.loads(line) for line in ROWS.read_text().splitlines()] if ROWS.exists() else []
+
+
+def asked(row: dict[str, Any]) -> tuple[str, str, int, int]:
+    """Data, block, epochs and number of seeds: the same is not trained again."""
+    return row["data"], row["block"], row["epochs"], len(row["test"])
 
 
 def widths_of(name: str, classes: int) -> tuple[int, ...]:
@@ -94,13 +107,15 @@ def trained(options: argparse.Namespace, name: str, widths: tuple[int, ...]) -> 
 
 
 def print_table(rows: list[dict[str, Any]]) -> None:
-    print("| block | widths | parameters | FLOPs | validation | test | s a training |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
+    print("| data | block | widths | parameters | FLOPs | validation | test | s a training |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for row in rows:
         widths = "/".join(map(str, row["widths"]))
         size = f"{row['params']:,} | {row['flops']:,}"
         judged = f"{told(row['validation'])} | {told(row['test'])}"
-        print(f"| {row['block']} | {widths} | {size} | {judged} | {row['seconds']:.0f} |")
+        print(
+            f"| {row['data']} | {row['block']} | {widths} | {size} | {judged} | {row['seconds']:.0f} |"
+        )
 
 
 def told(values: list[float]) -> str:
