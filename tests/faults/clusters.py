@@ -41,18 +41,29 @@ def cluster(*orders: str, mode: str = "token") -> Iterator[RayNodes]:
     """A cluster with the nodes that were ordered, until the end of the block."""
     path = os.pathsep.join(filter(None, sys.path))
     environment = {**os.environ, "PYTHONPATH": path, "RAY_AUTH_MODE": mode}
-    command = [sys.executable, "-m", "faults.ray_nodes"]
-    pipe = subprocess.PIPE
+    for again in (True, True, False):  # where Ray itself does not start: two clusters may want a port
+        with _cluster(environment) as nodes:
+            try:
+                for order in orders:
+                    nodes.tell(order)
+            except AssertionError:
+                if again:
+                    continue
+                raise
+            yield nodes
+            return
+
+
+@contextmanager
+def _cluster(environment: dict[str, str]) -> Iterator[RayNodes]:
+    command, pipe = [sys.executable, "-m", "faults.ray_nodes"], subprocess.PIPE
     with (
         TemporaryFile("w+") as said,
         subprocess.Popen(
             command, env=environment, stdin=pipe, stdout=pipe, stderr=said, text=True
         ) as process,
     ):
-        nodes = RayNodes(process, said)
-        for order in orders:
-            nodes.tell(order)
-        yield nodes
+        yield RayNodes(process, said)
         process.stdin.close()
         process.wait(20)
 
