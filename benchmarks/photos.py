@@ -78,19 +78,22 @@ def parameters(name: str, widths: tuple[int, ...], classes: int) -> int:
 
 def trained(options: argparse.Namespace, name: str, widths: tuple[int, ...]) -> dict[str, Any]:
     """One network with all seeds; in its directory a training that was cut off goes on."""
-    metrics = blockqnn.train(
-        BLOCKS[name],
-        str(options.photos),
-        preset="paper-imagenet",
-        epochs=options.epochs,
-        settings={"batch": 32},
-        skeleton="imagenet",
-        widths=widths,
-        image_size=SIDE,
-        seeds=options.seeds,
-        out=options.runs / f"{options.photos.name}-{name}",
-        live=True,
-    ).metrics
+    out = options.runs / f"{options.photos.name}-{name}"
+    if not (out / "metrics.json").exists():  # else its row alone was not written
+        blockqnn.train(
+            BLOCKS[name],
+            str(options.photos),
+            preset="paper-imagenet",
+            epochs=options.epochs,
+            settings={"batch": 32},
+            skeleton="imagenet",
+            widths=widths,
+            image_size=SIDE,
+            seeds=options.seeds,
+            out=out,
+            live=True,
+        )
+    metrics = json.loads((out / "metrics.json").read_text())
     return {
         "data": options.photos.name,
         "block": name,
