@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("agent", choices=AGENTS)
     parser.add_argument("--runs", type=Path, required=True, help="where the unfinished run lies")
     parser.add_argument("--hours", type=float, default=24.0)
+    parser.add_argument("--workers", type=int, default=1, help="the search is the same with any number")
     options = parser.parse_args()
     run = options.runs / options.agent
     signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background ignores
@@ -58,7 +59,7 @@ def main() -> None:
             preset="small",
             settings={**COMMON, **AGENTS[options.agent]},
             executor="local",
-            workers=1,
+            workers=options.workers,
             device="cpu",
             live=True,
         )
